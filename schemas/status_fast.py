@@ -116,9 +116,9 @@ def _utc_instants(instants: list[datetime]) -> list[str] | None:
 
 
 def _is_instant(text: str) -> bool:
-    """As `datetime.isoformat` writes one."""
+    """As `datetime.isoformat` writes one, and as the envelope's own decoder reads it: no seconds in the offset."""
     try:
-        at = datetime.fromisoformat(text)
+        at = msgspec.convert(text, datetime)
     except ValueError:
         return False
     return at.tzinfo is not None and at.isoformat() == text

@@ -224,6 +224,28 @@ def test_a_document_that_was_cut_or_added_to_anywhere_is_read_alike_by_every_way
     assert (fast is not None) == isinstance(model, StatusChanged)
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-06-01T08:30:00+08:00",
+        "2026-06-01T08:30:00.123456-00:01",
+        "2026-06-01T08:30:00+08:00:30",
+        "2026-06-01T08:30:00+08:00:30.500000",
+        "0001-01-01T00:00:00+08:00",
+        "9999-12-31T23:59:59-08:00",
+        "2026-06-01T08:30:00",
+        "2026-06-01 08:30:00+08:00",
+        "2026-06-01T08:30:00Z",
+    ],
+)
+def test_the_time_of_an_envelope_is_read_alike_by_every_way(time: str) -> None:
+    event = codec.read(STATUS_EXAMPLES[0].read_bytes())
+    value = codec.encode(event, event_id=uuid4(), source=source_of("library"), time=UTC_2026)
+    value = value.replace(UTC_2026.isoformat().encode(), time.encode(), 1)
+
+    assert (by_fast_decoder(value) is not None) == (by_model(value) is not None)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

@@ -1,5 +1,6 @@
 """Whether a departure is finished, so that one person may have the student forgotten."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from services.clearance.approvals.actions import ActionRefused
@@ -59,7 +60,12 @@ async def check_finished(connection: Connection, numbers: tuple[str, ...], *, fo
             raise ActionRefused(slug, title, remedy=_TWO_PERSONS, field="/student_id")
 
 
-async def is_forgotten(connection: Connection, student_id: str) -> bool:
-    """Whether the number was ever forgotten here."""
-    found = "SELECT EXISTS (SELECT FROM audit.entry WHERE student_id = $1 AND act = $2)"
-    return bool(await connection.fetchval(found, student_id, FORGET))
+async def is_forgotten(connection: Connection, student_id: str, *, since: datetime | None = None) -> bool:
+    """Whether the number was ever forgotten here. `since`: after that instant; it may have been listed again before."""
+    found = """
+        SELECT EXISTS (
+            SELECT FROM audit.entry
+            WHERE student_id = $1 AND act = $2 AND at > coalesce($3::timestamptz, '-infinity')
+        )
+    """
+    return bool(await connection.fetchval(found, student_id, FORGET, since))

@@ -4,7 +4,12 @@ from typing import Final
 
 from services.kit.retention.tables import IMPORTS, MESSAGING, REPUBLICATION, TOKENS, Table, of_student, oldest
 
-_ATTEMPTS: Final = "attempt_id IN (SELECT attempt_id FROM attempt WHERE student_id = ANY($1))"
+# With their parts, also of a number that was taken from the person since.
+_ATTEMPTS: Final = """attempt_id IN (
+    SELECT attempt_id FROM attempt WHERE student_id = ANY($1)
+    UNION ALL
+    SELECT part.attempt_id FROM attempt AS whole JOIN attempt AS part ON part.parent_id = whole.attempt_id
+    WHERE whole.student_id = ANY($1))"""
 _FORMS: Final = "attempt_id IN (SELECT attempt_id FROM submission WHERE student_id = ANY($1))"
 
 # An attempt goes with its parts, its answers and its waivers; one that was accepted stays with its form.
@@ -43,7 +48,7 @@ TABLES: Final = (
     Table("issue_undo", forget=of_student("issue_undo", _FORMS)),
     Table("exception", forget=of_student("exception", _FORMS)),
     Table("roster_exception", forget=of_student("roster_exception", _FORMS)),
-    Table("attempt", forget=of_student("attempt"), purge=_ATTEMPT_DUE, keep="keep_rounds_days"),
+    Table("attempt", forget=of_student("attempt", _ATTEMPTS), purge=_ATTEMPT_DUE, keep="keep_rounds_days"),
     Table("answer", forget=of_student("answer", _ATTEMPTS)),
     # Goes with its answer.
     Table("prolonged_hold", forget=of_student("prolonged_hold", _ATTEMPTS)),

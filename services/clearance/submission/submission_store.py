@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from schemas.codec import MAX_EVENT_BYTES
 from schemas.events import AcceptedForm, AttestedFacts, FormWaiver, SubmissionAccepted
 from services.clearance.receipts.payload import Receipt
-from services.clearance.roster.cases import Student
+from services.clearance.roster.cases import Student, kept_student
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import Waiver, waiver_list
 
@@ -77,12 +77,16 @@ def with_form(
 
 
 def _without_facts(form: AcceptedForm) -> AcceptedForm:
-    """They are in the receipt too, or their digest."""
-    facts = {
+    """They are in the receipt too, or their digest; those of former numbers are clear, and in none."""
+    former = {number: _checks_alone(of) for number, of in form.former.items()}
+    return form.model_copy(update={"facts": _checks_alone(form.facts), "former": former})
+
+
+def _checks_alone(facts: Mapping[str, AttestedFacts]) -> dict[str, AttestedFacts]:
+    return {
         name: given.model_copy(update={"checks": tuple(one.model_copy(update={"facts": {}}) for one in given.checks)})
-        for name, given in form.facts.items()
+        for name, given in facts.items()
     }
-    return form.model_copy(update={"facts": facts})
 
 
 async def add_each(connection: Connection, submissions: Sequence[Submission]) -> None:
@@ -132,11 +136,8 @@ def _event(row: Any) -> SubmissionAccepted:
 
 
 def _submission(row: Any) -> Submission:
-    student = json.loads(row["student"])
-    student["enrolled_on"] = date.fromisoformat(student["enrolled_on"])
     return Submission(
-        # Not validated again: stored data was valid by the rules of its day.
-        student=Student.model_construct(**student),
+        student=kept_student(json.loads(row["student"])),
         position=Position(row["case_number"], row["sequence"]),
         attempt_id=row["attempt_id"],
         form_number=row["form_number"],

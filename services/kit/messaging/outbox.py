@@ -19,9 +19,10 @@ class Wakeup:
         self._notified.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Whether notified in time."""
+        """Whether notified in time. Not by `wait_for`, which drops a cancellation that comes with a notification."""
         try:
-            await asyncio.wait_for(self._notified.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._notified.wait()
         except TimeoutError:
             return False
         self._notified.clear()

@@ -16,7 +16,12 @@ from services.kit.backoff import Backoff
 from services.kit.messaging import outbox
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
-from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
+from services.kit.messaging.dead_letters.store import (
+    ApplyBatch,
+    DeadLetter,
+    refused_by_the_database,
+    store_dead_letters,
+)
 from services.kit.messaging.log_positions.log_identity import LogChanged
 from services.kit.messaging.log_positions.offsets import OneClaim, Records, claim_of_one, claim_unseen, next_positions
 from services.kit.messaging.log_positions.positions import StoredPositions
@@ -169,7 +174,7 @@ class ValueRefused(Exception):
         async def store(connection: Connection, records: Records) -> list[DeadLetter]:
             (record,) = records
             await set_aside(connection, record)
-            return [DeadLetter(record, f"the database cannot store a value of it: {self.error}")]
+            return [DeadLetter(record, refused_by_the_database(self.error))]
 
         return store
 

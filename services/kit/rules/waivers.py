@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.events import Name
+from schemas.types import MAX_TEXT
 from services.kit.manifests import Text
 from services.kit.rules.fields import ShortLine
 
@@ -78,6 +79,9 @@ def normal(word: str) -> str:
 def _both_languages(text: Text) -> Text:
     if not text.zh.strip() or not text.en.strip():
         raise ValueError("give the reason in both languages: { zh = …, en = … }")
+    if max(len(text.zh), len(text.en)) > MAX_TEXT or "\x00" in text.zh + text.en:
+        # Every form that it is on is an event.
+        raise ValueError(f"a reason has at most {MAX_TEXT} characters, and no NUL")
     return text
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from services.kit.message_format import Language
 from services.kit.operations import OperationBody
@@ -17,8 +17,15 @@ def _or_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _plain(address: str) -> str:
+    if "=?" in address:
+        raise ValueError("a mail's header reads =? as the beginning of another text")
+    return address
+
+
 MailAddress = Annotated[
-    Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_MAIL)] | None,
+    Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_MAIL), AfterValidator(_plain)]
+    | None,
     BeforeValidator(_or_none),
 ]
 Account = Annotated[

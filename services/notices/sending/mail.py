@@ -73,14 +73,16 @@ class MailTransport:
         )
 
     def _written(self, outgoing: Outgoing) -> EmailMessage:
-        """Raises `MessageRefused` for an address that no header can have."""
+        """Raises `MessageRefused` for an address that no header can have, or that one reads as another: `=?…?=`."""
         message = EmailMessage()
         try:
             message["From"] = self._from
             message["To"] = outgoing.address
             message["Subject"] = outgoing.subject
-        except ValueError:
+        except (ValueError, LookupError):
             raise MessageRefused("address", final=True) from None
+        if [each.addr_spec for each in message["To"].addresses] != [outgoing.address]:
+            raise MessageRefused("address", final=True)
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = f"<{outgoing.notice_id}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"

@@ -6,7 +6,7 @@ topic is not read to its end, by which a restored database knows what was sent b
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -76,10 +76,13 @@ class Sender:
                 async with self._transport.open() as send:
                     await self._send_all(send, waiting)
         except ChannelDown as down:
-            _log.warning("channel.failed", channel=self._channel, cause=down.cause, waiting=len(waiting))
+            self._log_down(down, waiting)
             for notice in waiting:
                 await self._failed(notice, down.cause)
         return len(taken)
+
+    def _log_down(self, down: ChannelDown, waiting: Sequence[Notice]) -> None:
+        _log.warning("channel.failed", channel=self._channel, cause=down.cause, waiting=len(waiting))
 
     def _is_quiet(self, zone: ZoneInfo) -> bool:
         return self._quiet is not None and self._quiet.include(self._clock().astimezone(zone))
@@ -90,13 +93,20 @@ class Sender:
         return due and await self._is_caught_up()
 
     async def _send_all(self, send: Send, waiting: list[Notice]) -> None:
-        """Removes from `waiting` what has its end. Raises `ChannelDown`."""
+        """Removes from `waiting` what has its end."""
         until_s = time.monotonic() + _BATCH_S
         while waiting:
             if time.monotonic() > until_s:
                 await self._leave(waiting)
                 return
-            await self._send_one(send, waiting[0])
+            try:
+                await self._send_one(send, waiting[0])
+            except ChannelDown as down:
+                # Perhaps by this very message: those behind it come again sooner than it does.
+                self._log_down(down, waiting)
+                await self._failed(waiting[0], down.cause)
+                await self._give_back(waiting[1:], down.cause)
+                return
             waiting.pop(0)
 
     async def _send_one(self, send: Send, notice: Notice) -> None:
@@ -137,6 +147,16 @@ class Sender:
         async with self._pool.acquire() as connection:
             await notices.postpone(connection, notice, cause, delay_s)
         self._count("postponed")
+
+    async def _give_back(self, waiting: Sequence[Notice], cause: str) -> None:
+        """They were not tried."""
+        for notice in waiting:
+            if notice.expired:
+                await self._failed(notice, cause)
+                continue
+            async with self._pool.acquire() as connection:
+                await notices.give_back(connection, notice, cause, self._retry_s)
+            self._count("postponed")
 
     async def _leave(self, waiting: list[Notice]) -> None:
         async with self._pool.acquire() as connection:

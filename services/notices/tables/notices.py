@@ -76,6 +76,11 @@ async def postpone(connection: Connection, notice: Notice, cause: str, delay_s: 
     await connection.execute(_POSTPONE, notice.notice_id, cause, delay_s)
 
 
+async def give_back(connection: Connection, notice: Notice, cause: str, delay_s: float) -> None:
+    """As it was before it was taken, but for the delay."""
+    await connection.execute(_GIVE_BACK, notice.notice_id, cause, delay_s)
+
+
 async def drop(connection: Connection, notice: Notice, cause: str) -> None:
     """Not to be sent any more: nothing is left to say, or no address."""
     await _end(connection, notice.notice_id, "dropped", cause)
@@ -132,6 +137,10 @@ RETURNING notice_id, student_id, occasions, tries, made_at + make_interval(secs 
 """
 _POSTPONE: Final = """
 UPDATE notice SET cause = $2, due_at = now() + make_interval(secs => $3) WHERE notice_id = $1 AND state = 'waiting'
+"""
+_GIVE_BACK: Final = """
+UPDATE notice SET tries = tries - 1, cause = $2, due_at = now() + make_interval(secs => $3)
+WHERE notice_id = $1 AND state = 'waiting'
 """
 _SENT: Final = """
 INSERT INTO sent_occasion (occasion_id, channel, student_id, sent_at) SELECT unnest($1::uuid[]), $2, $3, $4

@@ -89,6 +89,36 @@ async def test_a_mail_that_will_never_be_taken_is_dead_until_an_operator_sends_i
     assert "notice.send-again" in {entry["act"] for entry in acts}
 
 
+async def test_a_mail_at_which_the_server_hangs_up_holds_up_no_other(
+    notices: RunningNotices, mails: MailServer
+) -> None:
+    bad, *others = [await notices.student() for _ in range(12)]
+    mails.hangs_up_on = address_of(bad)
+    try:
+        async with asyncio.TaskGroup() as publishing:
+            for student_id in (bad, *others):
+                publishing.create_task(notices.refused(student_id))
+        for student_id in others:
+            await notices.ended(student_id, "sent")
+        assert await notices.states(bad) == ["waiting"]
+    finally:
+        mails.hangs_up_on = ""
+    await notices.ended(bad, "sent")
+
+
+@pytest.mark.parametrize("address", ["=?utf-8?q??=@example.edu", "=?utf-8?b?5byg?=@example.edu"])
+async def test_an_address_that_mail_reads_as_another_is_refused_and_holds_up_nobody(
+    notices: RunningNotices, mails: MailServer, address: str
+) -> None:
+    strange, other = await notices.student(), await notices.student()
+    await notices.rows("UPDATE contact SET mail = $2 WHERE student_id = $1", strange, address)
+    await notices.refused(strange)
+    await notices.ended(strange, "dead")
+    assert await cause(notices, strange) == "address"
+    await notices.refused(other)
+    await notices.ended(other, "sent")
+
+
 async def test_a_discarded_notice_is_never_sent(
     notices: RunningNotices, mails: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,8 @@ class MailServer:
         """Messages, also those that were refused."""
         self.answer: Answer = lambda _: None
         self.delay_s = 0.0
+        self.hangs_up_on = ""
+        """At a message to this address the server ends the connection."""
 
     def to(self, address: str) -> list[EmailMessage]:
         return [message for message in self.taken if message["To"] == address]
@@ -29,6 +31,10 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.offered += 1
         await asyncio.sleep(self.delay_s)
+        if envelope.rcpt_tos[0] == self.hangs_up_on:
+            assert server.transport is not None
+            server.transport.close()
+            return "421 closing"
         if refusal := self.answer(envelope.rcpt_tos[0]):
             return refusal
         message: Any = email.message_from_bytes(envelope.original_content or b"", policy=default)

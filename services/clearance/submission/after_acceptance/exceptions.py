@@ -6,6 +6,7 @@ row, as a hand-over does: either it was open before, and is confirmed, or it was
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -55,6 +56,8 @@ RETURNING exception.student_id
 """
 RECENT_S: Final = 90
 """Longer than any transaction concurrent with the acceptance."""
+FIRST_S: Final = 24 * 3600.0
+"""So far a loop that begins looks back: before it, nobody may have looked for as long as the service was down."""
 RECHECK_EVERY_S: Final = 5.0
 _AGAINST: Final = """
 SELECT attested_number.student_id, status.department
@@ -86,17 +89,20 @@ async def update_accepted(connection: Connection, attempt_ids: Sequence[UUID]) -
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 
-async def update_recent(connection: Connection) -> int:
+async def update_recent(connection: Connection, *, recent_s: float = RECENT_S) -> int:
     """For recent submissions: concurrent status and acceptance do not see each other."""
-    rows = await connection.fetch(_RECENT, RECENT_S)
+    rows = await connection.fetch(_RECENT, recent_s)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 
 async def recheck(pool: "asyncpg.Pool[Any]") -> None:
     """Runs until cancelled. Database errors propagate."""
+    recent_s = FIRST_S
     with suppress_instrumentation():
         while True:
+            began_s = time.monotonic()
             async with pool.acquire() as connection, connection.transaction():
-                if await update_recent(connection):
+                if await update_recent(connection, recent_s=recent_s):
                     await notify(connection)
             await asyncio.sleep(RECHECK_EVERY_S)
+            recent_s = RECENT_S + time.monotonic() - began_s

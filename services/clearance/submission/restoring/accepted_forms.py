@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from schemas.codec import Unreadable
 from schemas.events import (
     AcceptedForm,
     AttestationGiven,
@@ -18,7 +19,7 @@ from services.kit.rules.waivers import Waiver, WaiverKind, signed_waivers
 
 
 def difference(event: SubmissionAccepted, form: AcceptedForm, signed: Form) -> str | None:
-    """Why the event does not say what was signed; None if it does."""
+    """Why the event does not say what was signed; None if it does. Raises `Unreadable`."""
     said: Mapping[str, Any] = {
         "form": event.form_number,
         "attempt": str(event.attempt_id),
@@ -50,17 +51,21 @@ def _signed_versions(departments: Mapping[str, Any]) -> dict[str, tuple[int, str
 
 
 def waivers_of(form: AcceptedForm) -> tuple[Waiver, ...]:
-    return tuple(
-        Waiver(
-            department=one.department,
-            check=one.check,
-            kind=WaiverKind(one.kind),
-            reason=one.reason,
-            reason_en=one.reason_en,
-            until=date.fromisoformat(one.until) if one.until else None,
+    """Raises `Unreadable` for a kind that this release does not know, or a day that is none."""
+    try:
+        return tuple(
+            Waiver(
+                department=one.department,
+                check=one.check,
+                kind=WaiverKind(one.kind),
+                reason=one.reason,
+                reason_en=one.reason_en,
+                until=date.fromisoformat(one.until) if one.until else None,
+            )
+            for one in form.waivers
         )
-        for one in form.waivers
-    )
+    except ValueError:
+        raise Unreadable("form.waivers: an unknown kind, or a day that is none") from None
 
 
 def answers_of(attempt_id: UUID, student_id: str, facts: Mapping[str, AttestedFacts]) -> dict[str, AttestationGiven]:

@@ -18,7 +18,7 @@ from services.clearance.receipts.payload import Receipt, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE
-from services.clearance.roster.cases import Student
+from services.clearance.roster.cases import kept_student
 from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
@@ -71,7 +71,7 @@ class Restoring:
         if known is not None and known["state"] != AttemptState.OPEN:
             return
         await case_store.lock(connection, event.student_id)
-        if await is_forgotten(connection, event.student_id):
+        if await is_forgotten(connection, event.student_id, since=event.refused_at):
             return
         if await ended_attempts.refuse(connection, event):
             await _append(connection, event, "submission.refuse", {"cause": event.cause})
@@ -82,7 +82,9 @@ class Restoring:
             return
         await case_store.lock(connection, event.student_id)
         found = await ended_attempts.find_each(connection, [event.attempt_id])
-        if _is_known(found.get(event.attempt_id), event) or await is_forgotten(connection, event.student_id):
+        if _is_known(found.get(event.attempt_id), event):
+            return
+        if await is_forgotten(connection, event.student_id, since=event.accepted_at):
             return
         form = event.form
         if form is None:
@@ -106,7 +108,7 @@ class Restoring:
     async def _restore(
         self, connection: Connection, event: SubmissionAccepted, form: AcceptedForm, signed: Form
     ) -> None:
-        student = Student.model_validate(form.student)
+        student = kept_student(form.student)
         case = await case_store.lock(connection, student.student_id)
         if case is None:
             # The roster is older than the student.

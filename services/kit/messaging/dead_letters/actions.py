@@ -11,8 +11,8 @@ from asyncpg import Record
 
 from schemas.student_ids import canonical_student_id
 from services.kit.audit import log
-from services.kit.messaging.dead_letters.store import ApplyBatch
-from services.kit.postgres.pool import Connection
+from services.kit.messaging.dead_letters.store import ApplyBatch, refused_by_the_database
+from services.kit.postgres.pool import Connection, refused_value
 
 MAX_PAGE: Final = 200
 _COLUMNS: Final = (
@@ -103,7 +103,12 @@ async def replay(
         handler = handlers.get(consumer)
         if handler is None:
             raise StillUnreadable("no consumer of this service has this name now")
-        dead_letters = await handler.apply(connection, [record])
+        try:
+            dead_letters = await handler.apply(connection, [record])
+        except Exception as error:
+            if not refused_value(error):
+                raise
+            raise StillUnreadable(refused_by_the_database(type(error).__name__)) from error
         if dead_letters:
             raise StillUnreadable(dead_letters[0].reason)
         await _close(connection, dead_letter_id, "replayed", by, None)

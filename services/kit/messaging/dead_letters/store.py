@@ -20,6 +20,11 @@ class DeadLetter:
     decoded: bool = False
 
 
+def refused_by_the_database(error: str) -> str:
+    """A reason. `error`: the type of the database's."""
+    return f"the database cannot store a value of it: {error}"
+
+
 ApplyBatch = Callable[[Connection, Records], Awaitable[list[DeadLetter]]]
 """Returns the unreadable ones."""
 

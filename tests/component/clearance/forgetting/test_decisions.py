@@ -9,7 +9,7 @@ from schemas.flows import CLEARANCE
 from services.clearance.approvals.actions import ActionRefused, action_registry
 from services.clearance.forgetting.actions import NAME, ForgetBody, forget_action
 from services.clearance.forgetting.calendar import CalendarForgetting
-from services.clearance.forgetting.forget import Forgetting
+from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.parts import decisions_of
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.http.requests.idempotency import IdempotencyKey
@@ -61,6 +61,30 @@ async def test_a_former_number_is_forgotten_with_the_current_one_and_not_alone(h
         await forget(harness, former)
     assert refused.value.slug == "former-number"
     await forget(harness, student_id)
+    await harness.deliver_all()
+    for number in (student_id, former):
+        assert await tables_with(harness, number) == {AUDIT}
+
+
+@pytest.mark.parametrize("first_of_two", [0, 1])
+async def test_a_number_that_was_taken_from_the_person_again_is_forgotten_by_itself(
+    harness: Harness, first_of_two: int
+) -> None:
+    """Its part of their attempt goes with the attempt, or before it."""
+    student_id, former = await harness.student(), await harness.student()
+    for change in (harness.roster.join, harness.roster.unjoin):
+        async with harness.clearance.pool.acquire() as connection, connection.transaction():
+            await change(connection, student_id, former, now=datetime.now(UTC))
+        await harness.deliver_all()
+        if change == harness.roster.join:
+            await harness.submitted(student_id)
+    form = await harness.submission(student_id)
+    assert form is not None
+    decided = Decided("operator-1", "本人申请", proposed_by="operator-2")
+    first, second = (student_id, former) if first_of_two == 0 else (former, student_id)
+    await forget(harness, first, decided)
+    await harness.deliver_all()
+    await forget(harness, second, decided)
     await harness.deliver_all()
     for number in (student_id, former):
         assert await tables_with(harness, number) == {AUDIT}

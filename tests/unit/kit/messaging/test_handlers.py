@@ -12,6 +12,7 @@ from schemas.codec import Unreadable, encode
 from schemas.events import (
     AttestationGiven,
     AttestationOutcome,
+    AuditSealed,
     CaseChanged,
     CaseState,
     CheckStatus,
@@ -105,6 +106,17 @@ async def test_a_record_under_another_students_key_is_unreadable() -> None:
     found = await dead_letters_of(router_of(lambda *_: None), record(case(), key="TS0000000002"))
 
     assert found == [("the record's key is not its student_id", False)]
+
+
+async def test_an_event_that_names_no_student_is_unreadable_and_the_others_go_on() -> None:
+    handled: list[int] = []
+    router = router_of(lambda event, _: handled.append(event.version))
+    astray = record(AuditSealed(service="library", seq=1, hash="0" * 64), key="library")
+
+    found = await dead_letters_of(router, record(case(1)), astray, record(case(2)))
+
+    assert found == [("the record's key is not its student_id", False)]
+    assert handled == [1, 2]
 
 
 async def test_a_department_is_read_on_its_own_topic_only() -> None:

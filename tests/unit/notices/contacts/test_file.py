@@ -43,6 +43,7 @@ def test_a_file_without_student_numbers_in_utf_8_is_refused(tmp_path: Path, cont
         "<a@example.edu>",
         "a@@example.edu",
         "甲@example.edu",
+        "=?utf-8?q?a?=@example.edu",
     ],
 )
 def test_what_is_no_address_of_mail_is_refused(address: str) -> None:

@@ -1,5 +1,6 @@
 """A pass taken away after the acceptance: the form stays, an exception opens."""
 
+import asyncio
 import json
 from uuid import UUID
 
@@ -7,8 +8,10 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from services.clearance.submission.after_acceptance import exceptions
+from services.kit.cancelling import ended
 from services.kit.operations import Held
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
+from tests.support.waiting import eventually
 
 
 async def asked(harness: Harness) -> tuple[str, UUID]:
@@ -107,9 +110,8 @@ async def test_a_department_that_attests_clear_and_says_blocked_is_found_at_the_
     assert await exception_count(harness, student_id) == 1
 
 
-async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the_next_sweep(
-    harness: Harness,
-) -> None:
+async def side_by_side(harness: Harness) -> str:
+    """A student whose acceptance and whose lost pass were committed without having seen each other."""
     student_id, attempt_id = await asked(harness)
     answer, status = await contradiction(harness, student_id)
     for name in ("archives", "dorm", "finance"):
@@ -122,7 +124,35 @@ async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the
         await harness.clearance.receive([answer])
         await projecting.commit()
     assert await harness.state(attempt_id) == ("accepted", "")
+    assert await exception_count(harness, student_id) == 0
+    return student_id
+
+
+async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the_next_sweep(
+    harness: Harness,
+) -> None:
+    student_id = await side_by_side(harness)
     async with harness.clearance.pool.acquire() as connection:
         assert await exceptions.update_recent(connection) == 1
         assert await exceptions.update_recent(connection) == 0
     assert await exception_count(harness, student_id) == 1
+
+
+async def test_they_are_seen_too_if_nobody_looked_for_longer_than_usual(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clearance, or its database, went down right behind the two commits."""
+    monkeypatch.setattr(exceptions, "RECENT_S", 0.1)
+    monkeypatch.setattr(exceptions, "RECHECK_EVERY_S", 0.05)
+    student_id = await side_by_side(harness)
+    await asyncio.sleep(0.2)
+
+    looking = asyncio.create_task(exceptions.recheck(harness.clearance.pool))
+    try:
+
+        async def seen() -> bool:
+            return await exception_count(harness, student_id) == 1
+
+        await eventually(seen, what="the exception", timeout_s=5)
+    finally:
+        await ended([looking])

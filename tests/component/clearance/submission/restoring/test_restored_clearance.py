@@ -1,7 +1,7 @@
 """The clearance's database is restored from a backup: every end since comes back from its own topic, as it was."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,19 @@ from schemas.events import (
     AttestationGiven,
     CaseChanged,
     CaseState,
+    FormWaiver,
     Message,
     SubmissionAccepted,
     SubmissionRefused,
 )
+from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
-from services.kit.rules.waivers import Waiver, WaiverKind
+from services.kit.rules.waivers import WaiverKind
+from services.kit.student_numbers import NumberForm, use_number_form
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
+from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
@@ -227,13 +231,22 @@ async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, 
     assert accepted.form is not None
     other = accepted.form.model_copy(update={"student": {**accepted.form.student, "name": "林知近"}})
     forged = accepted.form.model_copy(update={"receipt": _altered(accepted.form.receipt)})
-    waiver = Waiver(department="library", check="thesis", kind=WaiverKind.RELEASED, reason="x")
-    waived = accepted.form.model_copy(update={"waivers": (waiver,)})
+    waiver = FormWaiver(department="library", check="thesis", kind=WaiverKind.RELEASED, reason="x")
+    waived, of_another_release, until_no_day = (
+        accepted.form.model_copy(update={"waivers": (each,)})
+        for each in (
+            waiver,
+            waiver.model_copy(update={"kind": "postponed"}),
+            waiver.model_copy(update={"until": "2026-06-31"}),
+        )
+    )
     for wrong in (
         accepted.model_copy(update={"form_number": "2026-AAAAA-BBBBB-C"}),
         accepted.model_copy(update={"form": other}),
         accepted.model_copy(update={"form": forged}),
         accepted.model_copy(update={"form": waived}),
+        accepted.model_copy(update={"form": of_another_release}),
+        accepted.model_copy(update={"form": until_no_day}),
         accepted.model_copy(update={"form": None}),
     ):
         dead = len(harness.clearance.dead_letters)
@@ -242,6 +255,59 @@ async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, 
         assert await forms(harness) == []
     await read_ends(harness, [accepted])
     assert len(await forms(harness)) == 1
+
+
+async def test_a_number_that_was_forgotten_and_listed_again_has_its_later_ends_again_and_no_earlier_one(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student()
+    await harness.submit(student_id)
+    forgotten = await harness.deliver_all()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await Forgetting(harness.topics).forget(connection, student_id, Decided("o-1", "本人申请", proposed_by="o-2"))
+    await harness.deliver_all()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await harness.roster.put(connection, person(student_id, None), now=datetime.now(UTC))
+    await harness.deliver_all()
+    await backup.take()
+    await harness.clear_again(student_id)
+    await harness.set("library", student_id, OWING)
+    refused = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    await harness.clear_again(student_id)
+    await harness.deliver_all()
+    accepted = await harness.submit(student_id)
+    said += await harness.deliver_all()
+    before = await forms(harness)
+    assert len(before) == 1
+    await backup.restore()
+    await read_ends(harness, [*forgotten, *said])
+    assert await forms(harness) == before
+    assert [await harness.state(one) for one in (refused, accepted)] == [("refused", "objected"), ("accepted", "")]
+    assert await harness.clearance.pool.fetchval("SELECT count(*) FROM attempt") == 2
+
+
+async def test_a_form_whose_student_the_rules_of_today_would_refuse_comes_back_as_it_was(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    await backup.take()
+    student_id = await harness.student(cohort="2026")
+    attempt_id = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    before, dead = await forms(harness), len(harness.clearance.dead_letters)
+    await backup.restore()
+    use_number_form(NumberForm.of("X[0-9]{8}", "X20260001"))
+    try:
+        await read_ends(harness, said)
+    finally:
+        use_number_form(None)
+    assert await forms(harness) == before
+    assert await harness.state(attempt_id) == ("accepted", "")
+    assert len(harness.clearance.dead_letters) == dead
+    roster = "SELECT state, cohort, enrolled_on FROM student_case WHERE student_id = $1"
+    case = await harness.clearance.pool.fetchrow(roster, student_id)
+    assert case is not None
+    assert tuple(case) == ("completed", "2026", date(2023, 9, 1))
 
 
 def _altered(receipt: str) -> str:

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+import pytest
 from aiokafka import ConsumerRecord
 
 from deploy.local.servers.kafka import RunningKafka
+from services.kit.messaging.dead_letters import actions
+from services.kit.messaging.dead_letters.actions import ReplayHandler, StillUnreadable
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
-from services.kit.messaging.dead_letters.store import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
 from services.kit.messaging.probes import add_consumer_probe
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.health import Health
+from tests.support.in_process.services import record_of
 from tests.support.kafka.consumers import consumer_of, running, send, stored
 from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
@@ -87,6 +91,19 @@ async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_it
     letters = await pool.fetch("SELECT value, reason FROM dead_letter ORDER BY value DESC")
     assert [row["value"] for row in letters] == [b"1e400000", b'"\\ud800"']
     assert "NumericValueOutOfRangeError" in letters[0]["reason"]
+
+
+async def test_a_value_that_the_database_still_refuses_is_still_unreadable_when_it_is_replayed(
+    pool: "asyncpg.Pool[Any]",
+) -> None:
+    handlers = {"g": ReplayHandler(store_numbers)}
+    record = record_of("t", b"key", b"1e400000")
+    async with pool.acquire() as connection:
+        await store_dead_letters(connection, "g", [DeadLetter(record, "the database cannot store a value of it")])
+        letter_id = await connection.fetchval("SELECT id FROM dead_letter")
+        with pytest.raises(StillUnreadable, match="the database cannot store a value of it: NumericValueOutOfRange"):
+            await actions.replay(connection, letter_id, handlers, by="operator-1")
+        assert await connection.fetchval("SELECT ended_at FROM dead_letter") is None
 
 
 async def test_a_database_that_refuses_every_value_stops_the_consumer(
