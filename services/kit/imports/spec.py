@@ -62,7 +62,8 @@ class RowSource:
 class RefusedRow:
     """A row whose student can be read and that was not applied.
 
-    `ids_readable`: no id of it is faulty, so that `cells` tell what the row speaks of.
+    `ids_readable`: no id of it is faulty, so that `cells` tell what the row speaks of. `as_of`: None if what the row
+    says of it cannot be read.
     """
 
     source: RowSource
@@ -71,7 +72,7 @@ class RefusedRow:
     cells: Mapping[str, str]
     problems: Sequence[RowProblem]
     ids_readable: bool
-    as_of: datetime
+    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ class ImportSpec(Generic[T]):
             return None
         faulty_id = any(kind.identifies and name in wrong for name, kind in self.columns.kinds.items())
         readable = not faulty_id and not unnamed_cell
-        as_of = read_instant(values.get("as_of", ""))
+        as_of = self._instant(values["as_of"]) if "as_of" in values else source.as_of
         return RefusedRow(
             source,
             number,
@@ -213,5 +214,9 @@ class ImportSpec(Generic[T]):
             values,
             problems,
             readable,
-            in_zone(as_of, self.zone) if as_of else source.as_of,
+            as_of,
         )
+
+    def _instant(self, text: str) -> datetime | None:
+        at = read_instant(text)
+        return None if at is None else in_zone(at, self.zone)

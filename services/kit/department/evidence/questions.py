@@ -46,9 +46,9 @@ SELECT question_id, student_id, cohort, job_id, row_number AS row, problems, ope
 
 
 async def open_about_row(
-    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, as_of: datetime, now: datetime
+    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, as_of: datetime | None, now: datetime
 ) -> bool:
-    """False for a row that opened its question before."""
+    """False for a row that opened its question before. `as_of`: None where nobody knows when the row was true."""
     opened = await connection.fetchval(
         """
         INSERT INTO open_question (student_id, job_id, row_number, items, problems, opened_by, opened_at, as_of)
