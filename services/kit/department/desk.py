@@ -133,7 +133,7 @@ class Desk(Generic[R]):
         changed = replace(
             locked,
             record=record,
-            instants=with_word(locked.instants, evidence.items, at),
+            instants=locked.instants if evidence.blank else with_word(locked.instants, evidence.items, at),
             own_evidence=_own_evidence(locked, self.rules.checks, evidence),
             open_questions=locked.open_questions - settled,
         )

@@ -33,6 +33,11 @@ class ActEvidence:
     settles: bool = True
     withdraws: frozenset[str] = frozenset()
 
+    @property
+    def blank(self) -> bool:
+        """Of a row whose cells are empty but for the student: no older word is outdated by it."""
+        return self.settles and self.checks == frozenset() and self.items == frozenset()
+
 
 EVERY_CHECK: Final = ActEvidence()
 WHOLE_RECORD: Final = ActEvidence(items=None)

@@ -109,6 +109,17 @@ async def test_a_word_that_changes_nothing_still_makes_older_ones_outdated(datab
         ]
 
 
+async def test_a_row_with_empty_cells_makes_nothing_outdated(database: str) -> None:
+    async with importing(database, "library") as (running, desk):
+        number = new_student_id()
+        await open_case(desk, number)
+        later = await imported(running, f"学号,论文状态,条码号,题名,应还日期\n{number},,,,\n", AFTER)
+        assert await states(running, later) == ["unchanged"]
+        job = await imported(running, f"学号,罚款编号,罚款金额\n{number},F1,10.00\n", NOW)
+        assert await states(running, job) == ["applied"]
+        assert (await desk.read(number)).record.debt == 10
+
+
 async def test_each_row_may_say_when_it_was_true_in_the_universitys_time(database: str) -> None:
     async with importing(database, "library") as (running, desk):
         desk.zone = ZoneInfo("Asia/Shanghai")
