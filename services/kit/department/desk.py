@@ -16,6 +16,7 @@ from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.desk_request import DeskRequest
+from services.kit.department.tables.done_operations import done_operations, vouched_for
 from services.kit.department.tables.holders import require_free
 from services.kit.department.tables.record_store import (
     PUBLISHED_CASE_STATES,
@@ -123,6 +124,9 @@ class Desk(Generic[R]):
         record, cause = _operated(locked, operate, evidence, at)
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
+        if isinstance(batch, RowBatch) and student_id in batch.by_operation:
+            batch.wrote = True
+            await self._vouch(connection, student_id, evidence)
         settled = 0
         if locked.open_questions and evidence.settles:
             if isinstance(batch, RowBatch):
@@ -153,6 +157,14 @@ class Desk(Generic[R]):
         return ChangeResult(
             record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=settled
         )
+
+    async def _vouch(self, connection: Connection, student_id: str, row: ActEvidence) -> None:
+        """What a row says of other items than an operation stays a word when that is taken back."""
+        checks = self.rules.checks if row.checks is None else row.checks
+        for done in await done_operations(connection, student_id):
+            spoken = self.rules.items(done.names) | self.rules.items_of_command(done.operation)
+            if row.items and not row.items & spoken and done.gained & checks:
+                await vouched_for(connection, done.entry_id, checks)
 
     async def apply_cases(
         self, connection: Connection, cases: Sequence[Received[CaseChanged]], *, now: datetime
