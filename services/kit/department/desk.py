@@ -42,6 +42,7 @@ from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
+Without = Callable[[frozenset[str]], tuple[Operate[R], ActEvidence]]
 SYSTEM: Final = "system"
 """Who changes a record for no person or program outside."""
 
@@ -106,13 +107,14 @@ class Desk(Generic[R]):
         as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
+        without: Without[R] | None = None,
         batch: RowBatch | DeskRequest | None = None,
         reads_first: bool = True,
     ) -> ChangeResult[R]:
         """Without audit and key (requests.py). The caller notifies `wakeup` after its commit.
 
-        `job_id`: of an imported row. `batch`: what was read for the row, or for a request. `reads_first`: false for
-        what was read itself.
+        `job_id`: of an imported row. `without`: what is left of it without items of which there is a newer word.
+        `batch`: what was read for the row, or for a request. `reads_first`: false for what was read itself.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
@@ -121,7 +123,16 @@ class Desk(Generic[R]):
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)
-        record, cause = _operated(locked, operate, evidence, at)
+        try:
+            record, cause = _operated(locked, operate, evidence, at)
+        except Outdated:
+            if without is None or evidence.items is None:
+                raise
+            newer = frozenset(item for item in evidence.items if at < newest(locked.instants, frozenset({item})))
+            operate, evidence = without(newer)
+            record, cause = _operated(locked, operate, evidence, at)
+            if record == locked.record:
+                raise
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
         if isinstance(batch, RowBatch) and student_id in batch.by_operation:
