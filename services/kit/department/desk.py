@@ -52,7 +52,7 @@ class ChangeResult(Generic[R]):
     """`repeated`: the stored answer of an idempotency key.
 
     Of what was applied: the record `before`, the checks of which it was the first word (`gained`), and the number of
-    open questions it `settled`.
+    open questions it answered, at least in part (`settled`).
     """
 
     record: R
@@ -138,11 +138,11 @@ class Desk(Generic[R]):
         if isinstance(batch, RowBatch) and student_id in batch.by_operation:
             batch.wrote = True
             await self._vouch(connection, student_id, evidence)
-        settled = 0
+        settled = answered = 0
         if locked.open_questions and evidence.settles:
             if isinstance(batch, RowBatch):
                 batch.wrote = True
-            settled = await questions.settle(
+            settled, answered = await questions.settle(
                 connection, student_id, evidence.items, as_of=as_of, by=by, job_id=job_id, now=now
             )
         changed = replace(
@@ -166,7 +166,7 @@ class Desk(Generic[R]):
         version = status.version if status else locked.status_version
         gained = changed.own_evidence - locked.own_evidence
         return ChangeResult(
-            record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=settled
+            record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=answered
         )
 
     async def _vouch(self, connection: Connection, student_id: str, row: ActEvidence) -> None:

@@ -185,3 +185,16 @@ async def test_what_is_done_while_an_operation_is_taken_back_stays_known(databas
         assert [one["charge_id"] for one in answer.json()["record"]["charges"]] == ["C2"]
         (check,) = answer.json()["checks"]
         assert [reason["code"] for reason in check["reasons"]] == ["arrears"]
+
+
+async def test_an_operation_that_answered_a_part_of_a_question_is_not_taken_back(database: str) -> None:
+    async with desk_client(database, "library") as (desk, client):
+        student_id = new_student_id()
+        await imported(
+            desk, f"学号,条码号,题名,应还日期,罚款编号,罚款金额\n{student_id},B7,采煤学,2026-06-20,F1,十元\n"
+        )
+        await operate(client, "loan", student_id, barcode="B7", title="采煤学", due_on="2026-06-20")
+        lent = next(one for one in await history(client, student_id) if one["act"] == "desk.loan")
+        assert lent["undo"] == "not-offered"
+        answer = await undo(client, student_id, lent["entry_id"])
+        assert problem(answer) == (409, "undo-settled-question")
