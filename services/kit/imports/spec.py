@@ -10,7 +10,7 @@ from uuid import UUID
 from schemas.student_ids import canonical_student_id
 from services.kit.imports.files.columns import ORIGINAL, Columns
 from services.kit.imports.files.kinds import FieldKind, spelled
-from services.kit.imports.files.problems import RowProblem
+from services.kit.imports.files.problems import RowProblem, is_of_unknown_member
 from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
 from services.kit.operations import Held, OperationBody, Refused
@@ -185,6 +185,13 @@ class ImportSpec(Generic[T]):
                 values[name] = spelled(kind, values[name])
         return values
 
+    def has_unnamed(self, cells: Mapping[str, str], problems: Sequence[RowProblem]) -> bool:
+        """Whether a cell has no heading, or a member another name, which may be that of an id that the row lacks."""
+        if not problems:
+            return False
+        lacks_id = any(kind.identifies and name not in cells for name, kind in self.columns.kinds.items())
+        return any(not one["field"] or (lacks_id and is_of_unknown_member(one)) for one in problems)
+
     def refused(
         self,
         source: RowSource,
@@ -197,7 +204,7 @@ class ImportSpec(Generic[T]):
     ) -> RefusedRow | None:
         """None if the row's student cannot be read.
 
-        `unnamed_cell`: a cell without a column's heading is faulty. `valid`: the values are, a rule refused the row.
+        `unnamed_cell`: as `has_unnamed` says. `valid`: the values are, a rule refused the row.
         """
         wrong = set() if valid else {problem["field"] for problem in problems}
         values = self.spelled(cells)

@@ -1,13 +1,16 @@
 """Refused rows: the student waits until a good word about the same item, or a person with a reason."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from deploy.local.installation import new_student_id
 from schemas.events import OPEN_QUESTION
 from tests.component.kit.department.evidence.conftest import HEADINGS, Office, now
+from tests.component.kit.department.test_standing import importing
 from tests.support.waiting import eventually
 
 CLEAR = ("clear",)
@@ -86,6 +89,26 @@ async def test_an_instant_at_the_end_of_the_calendar_refuses_its_row_alone(offic
     assert (job["applied"], job["rejected"]) == (1, 1)
     (refused,) = (await office.get(f"/imports/{job['job_id']}/rows", state="rejected"))["rows"]
     assert refused["problems"][0]["field"] == "as_of"
+
+
+@pytest.mark.parametrize(
+    ("department", "line", "corrected", "left_open"),
+    [
+        ("library", {"card": "active", "fine": "F1", "amount": "9.00"}, {"card": "active"}, 1),
+        ("archives", {"state": "approved", "phone": "1"}, {"state": "approved"}, 0),
+    ],
+)
+async def test_a_member_of_another_name_may_be_an_id_that_the_row_lacks(
+    database: str, department: str, line: dict[str, str], corrected: dict[str, str], left_open: int
+) -> None:
+    async with importing(database, department) as (running, desk):
+        running.http.headers["Authorization"] = "Bearer other" if department == "archives" else "Bearer desk"
+        student_id = new_student_id()
+        job = await running.imported(json.dumps({"student_id": student_id, **line}), "application/x-ndjson")
+        assert job["students_questioned"] == 1
+        await running.imported(json.dumps({"student_id": student_id, **corrected}), "application/x-ndjson")
+        found = await desk.pool.fetchval("SELECT open_questions FROM record WHERE student_id = $1", student_id)
+        assert found == left_open
 
 
 async def test_a_good_row_of_the_same_file_settles_nothing(office: Office, clear_student: str) -> None:
