@@ -330,6 +330,7 @@ class Desk(Generic[R]):
             coverage=covered,
             absent=self._absent,
             open_questions=stored.open_questions > 0,
+            left_before=stored.case_number > 1,
         )
 
 
