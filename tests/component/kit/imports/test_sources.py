@@ -169,3 +169,23 @@ async def test_a_column_that_may_say_something_is_refused_as_before(library: Ser
     answer = await library.send(f"学号,证件状态,押金状态\n{student()},已注销,未退\n")
     assert answer.status_code == 422
     assert "“押金状态”无法识别" in answer.json()["errors"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("row", "source", "covered"),
+    [
+        ({"thesis": "approved"}, None, ["thesis"]),
+        ({"loan_barcode": None, "fine_id": None}, None, ["borrowing"]),
+        ({"论文提交状态": "审核通过", "图书条码": "", "欠款编号": ""}, "library-system", ["borrowing", "thesis"]),
+    ],
+)
+async def test_json_lines_are_the_list_of_what_their_members_name(
+    library: Service, row: dict[str, str | None], source: str | None, covered: list[str]
+) -> None:
+    params = {"covers": "2026"} | ({"source": source} if source else {})
+    line, media_type = json.dumps({"student_id": student(), **row}), {"Content-Type": "application/x-ndjson"}
+    answer = await library.http.post("/imports", content=line, params=params, headers=media_type)
+    assert answer.status_code == 202, answer.text
+    await library.worker().work()
+    assert (await library.get(answer.headers["Location"]))["covered"] is True
+    assert await library.pool.fetchval("SELECT checks FROM covering_load") == covered
