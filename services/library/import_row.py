@@ -86,6 +86,19 @@ def row_items(fields: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
+def row_without(row: LibraryRow, items: frozenset[str]) -> LibraryRow:
+    left_out: dict[str, Any] = {}
+    if item("loan", row.loan_barcode) <= items:
+        left_out |= {"loan_barcode": None, "loan_title": None, "loan_due_on": None, "loan_returned": False}
+    if item("fine", row.fine_id) <= items:
+        left_out |= {"fine_id": None, "fine_amount": None, "fine_paid": None}
+    if items >= CARD_ITEM:
+        left_out["card"] = None
+    if items >= THESIS_ITEM:
+        left_out["thesis"] = None
+    return row.model_copy(update=left_out)
+
+
 def apply_row(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
     require_no_negative(row, "fine_amount", "fine_paid")
     return record.updated(

@@ -23,6 +23,7 @@ from .import_row import (
     file_checks,
     row_checks,
     row_items,
+    row_without,
 )
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Violation, assess
 from .thesis import ThesisBody, approve_thesis, receive_thesis, return_thesis, review_thesis
@@ -305,5 +306,6 @@ RULES = DepartmentRules(
     row_checks=row_checks,
     file_checks=file_checks,
     items=row_items,
+    row_without=row_without,
     commands={"cancel-card": cancel_card},
 )

@@ -16,6 +16,7 @@ from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.desk_request import DeskRequest
+from services.kit.department.tables.done_operations import done_operations, vouched_for
 from services.kit.department.tables.holders import require_free
 from services.kit.department.tables.record_store import (
     PUBLISHED_CASE_STATES,
@@ -41,6 +42,7 @@ from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
+Without = Callable[[frozenset[str]], tuple[Operate[R], ActEvidence]]
 SYSTEM: Final = "system"
 """Who changes a record for no person or program outside."""
 
@@ -50,7 +52,7 @@ class ChangeResult(Generic[R]):
     """`repeated`: the stored answer of an idempotency key.
 
     Of what was applied: the record `before`, the checks of which it was the first word (`gained`), and the number of
-    open questions it `settled`.
+    open questions it answered, at least in part (`settled`).
     """
 
     record: R
@@ -105,13 +107,14 @@ class Desk(Generic[R]):
         as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
+        without: Without[R] | None = None,
         batch: RowBatch | DeskRequest | None = None,
         reads_first: bool = True,
     ) -> ChangeResult[R]:
         """Without audit and key (requests.py). The caller notifies `wakeup` after its commit.
 
-        `job_id`: of an imported row. `batch`: what was read for the row, or for a request. `reads_first`: false for
-        what was read itself.
+        `job_id`: of an imported row. `without`: what is left of it without items of which there is a newer word.
+        `batch`: what was read for the row, or for a request. `reads_first`: false for what was read itself.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
@@ -120,20 +123,32 @@ class Desk(Generic[R]):
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)
-        record, cause = _operated(locked, operate, evidence, at)
+        try:
+            record, cause = _operated(locked, operate, evidence, at)
+        except Outdated:
+            if without is None or evidence.items is None:
+                raise
+            newer = frozenset(item for item in evidence.items if at < newest(locked.instants, frozenset({item})))
+            operate, evidence = without(newer)
+            record, cause = _operated(locked, operate, evidence, at)
+            if record == locked.record:
+                raise
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
-        settled = 0
+        if isinstance(batch, RowBatch) and student_id in batch.by_operation:
+            batch.wrote = True
+            await self._vouch(connection, student_id, evidence)
+        settled = answered = 0
         if locked.open_questions and evidence.settles:
             if isinstance(batch, RowBatch):
                 batch.wrote = True
-            settled = await questions.settle(
+            settled, answered = await questions.settle(
                 connection, student_id, evidence.items, as_of=as_of, by=by, job_id=job_id, now=now
             )
         changed = replace(
             locked,
             record=record,
-            instants=with_word(locked.instants, evidence.items, at),
+            instants=locked.instants if evidence.blank else with_word(locked.instants, evidence.items, at),
             own_evidence=_own_evidence(locked, self.rules.checks, evidence),
             open_questions=locked.open_questions - settled,
         )
@@ -151,8 +166,16 @@ class Desk(Generic[R]):
         version = status.version if status else locked.status_version
         gained = changed.own_evidence - locked.own_evidence
         return ChangeResult(
-            record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=settled
+            record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=answered
         )
+
+    async def _vouch(self, connection: Connection, student_id: str, row: ActEvidence) -> None:
+        """What a row says of other items than an operation stays a word when that is taken back."""
+        checks = self.rules.checks if row.checks is None else row.checks
+        for done in await done_operations(connection, student_id):
+            spoken = self.rules.items(done.names) | self.rules.items_of_command(done.operation)
+            if row.items and not row.items & spoken and done.gained & checks:
+                await vouched_for(connection, done.entry_id, checks)
 
     async def apply_cases(
         self, connection: Connection, cases: Sequence[Received[CaseChanged]], *, now: datetime
@@ -307,6 +330,7 @@ class Desk(Generic[R]):
             coverage=covered,
             absent=self._absent,
             open_questions=stored.open_questions > 0,
+            left_before=stored.case_number > 1,
         )
 
 

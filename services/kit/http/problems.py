@@ -111,7 +111,11 @@ def of_validation(error: RequestValidationError) -> Problem:
         return Problem(
             400, "malformed-json", "The body is not JSON", detail="Send one JSON document, encoded in UTF-8."
         )
-    errors = [_field_problem(each) for each in found[:_MAX_ERRORS]]
+    # FastAPI reads no body of another media type, and finds fault with its bytes.
+    unread = isinstance(error.body, bytes) and bool(error.body)
+    errors = [
+        _NOT_AS_JSON if unread and each["loc"] == ("body",) else _field_problem(each) for each in found[:_MAX_ERRORS]
+    ]
     return Problem(
         422,
         "invalid-request",
@@ -121,6 +125,11 @@ def of_validation(error: RequestValidationError) -> Problem:
     )
 
 
+_NOT_AS_JSON: Final[FieldProblem] = {
+    "field": "header Content-Type",
+    "problem": "The body is not sent as JSON, and was not read.",
+    "remedy": "Send it with Content-Type: application/json.",
+}
 _NEUTRAL: Final = {
     "union_tag_invalid": "Not one of the accepted kinds",
     "enum": "Not one of the accepted values",

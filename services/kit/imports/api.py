@@ -169,7 +169,9 @@ def _add_queries(
         async with pool.acquire() as connection:
             await append_look_up(connection, actor=principal.name, act=f"import.{spec.kind}", job=job.job_id)
         headers = {"Content-Disposition": f'attachment; filename="rejected-{job.job_id}.csv"'}
-        return StreamingResponse(rejected_csv(pool, job.job_id, spec.columns), headers=headers, media_type="text/csv")
+        source = spec.sources.get(job.source) if job.source is not None else None
+        lines = rejected_csv(pool, job.job_id, spec.columns, source)
+        return StreamingResponse(lines, headers=headers, media_type="text/csv")
 
 
 def _check_options(spec: ImportSpec[Any], covers: Sequence[str], as_of: datetime | None, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Import jobs in PostgreSQL. Every function takes part in the caller's transaction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -229,6 +229,19 @@ async def headings_of(connection: Connection, job_id: UUID) -> dict[str, str]:
         await connection.fetchval("SELECT headings FROM import_job WHERE job_id = $1", job_id) or "{}"
     )
     return headings
+
+
+async def keep_headings(connection: Connection, job_id: UUID, fields: Collection[str | None]) -> None:
+    """Of a file without headings: of the fields that its rows name. It is the whole list of nothing else."""
+    await connection.execute(
+        """
+        UPDATE import_job SET headings = (
+            SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(headings) WHERE key = ANY($2::text[]))
+        WHERE job_id = $1
+        """,
+        job_id,
+        [field for field in fields if field],
+    )
 
 
 async def start_job(connection: Connection, job_id: UUID, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from schemas.student_ids import canonical_student_id
 from services.kit.imports.files.columns import ORIGINAL, Columns
 from services.kit.imports.files.kinds import FieldKind, spelled
-from services.kit.imports.files.problems import RowProblem
+from services.kit.imports.files.problems import RowProblem, is_of_unknown_member
 from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
 from services.kit.operations import Held, OperationBody, Refused
@@ -62,7 +62,8 @@ class RowSource:
 class RefusedRow:
     """A row whose student can be read and that was not applied.
 
-    `ids_readable`: no id of it is faulty, so that `cells` tell what the row speaks of.
+    `ids_readable`: no id of it is faulty, so that `cells` tell what the row speaks of. `as_of`: None if what the row
+    says of it cannot be read.
     """
 
     source: RowSource
@@ -71,7 +72,7 @@ class RefusedRow:
     cells: Mapping[str, str]
     problems: Sequence[RowProblem]
     ids_readable: bool
-    as_of: datetime
+    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,13 @@ class ImportSpec(Generic[T]):
                 values[name] = spelled(kind, values[name])
         return values
 
+    def has_unnamed(self, cells: Mapping[str, str], problems: Sequence[RowProblem]) -> bool:
+        """Whether a cell has no heading, or a member another name, which may be that of an id that the row lacks."""
+        if not problems:
+            return False
+        lacks_id = any(kind.identifies and name not in cells for name, kind in self.columns.kinds.items())
+        return any(not one["field"] or (lacks_id and is_of_unknown_member(one)) for one in problems)
+
     def refused(
         self,
         source: RowSource,
@@ -196,7 +204,7 @@ class ImportSpec(Generic[T]):
     ) -> RefusedRow | None:
         """None if the row's student cannot be read.
 
-        `unnamed_cell`: a cell without a column's heading is faulty. `valid`: the values are, a rule refused the row.
+        `unnamed_cell`: as `has_unnamed` says. `valid`: the values are, a rule refused the row.
         """
         wrong = set() if valid else {problem["field"] for problem in problems}
         values = self.spelled(cells)
@@ -205,7 +213,7 @@ class ImportSpec(Generic[T]):
             return None
         faulty_id = any(kind.identifies and name in wrong for name, kind in self.columns.kinds.items())
         readable = not faulty_id and not unnamed_cell
-        as_of = read_instant(values.get("as_of", ""))
+        as_of = self._instant(values["as_of"]) if "as_of" in values else source.as_of
         return RefusedRow(
             source,
             number,
@@ -213,5 +221,9 @@ class ImportSpec(Generic[T]):
             values,
             problems,
             readable,
-            in_zone(as_of, self.zone) if as_of else source.as_of,
+            as_of,
         )
+
+    def _instant(self, text: str) -> datetime | None:
+        at = read_instant(text)
+        return None if at is None else in_zone(at, self.zone)

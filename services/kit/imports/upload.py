@@ -118,6 +118,8 @@ class Uploads:
             added = await job_store.add_job(connection, new)
             if added:
                 await self._add_rows(connection, new.job_id, table.rows)
+                if table.members is not None:
+                    await job_store.keep_headings(connection, new.job_id, options.columns.given(table.members))
                 await log.append_entry(
                     connection,
                     actor=uploaded_by,

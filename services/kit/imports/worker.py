@@ -288,7 +288,7 @@ class ImportWorker:
         valid: bool = False,
     ) -> RowOutcome:
         """The student of a rejected row is in doubt."""
-        unnamed_cell = any(not problem["field"] for problem in row.problems)
+        unnamed_cell = self._spec.has_unnamed(row.cells, row.problems)
         refused = self._spec.refused(
             job.source, row.number, row.cells, problems, unnamed_cell=unnamed_cell, valid=valid
         )

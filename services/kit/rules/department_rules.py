@@ -97,6 +97,8 @@ class DepartmentRules(Generic[R]):
     row_checks: Callable[[Any], frozenset[str]] | None = None
     file_checks: Callable[[frozenset[str]], frozenset[str]] | None = None
     items: Callable[[Mapping[str, Any]], frozenset[str]] = lambda fields: frozenset()
+    row_without: Callable[[Any, frozenset[str]], Any] | None = None
+    """The row without what it says of these items, where a row may speak of several."""
     holder_operations: tuple[HolderOperation[R, Any], ...] = ()
     holdings: Callable[[R], frozenset[str]] | None = None
     """Items of a record that one student at a time holds."""

@@ -33,6 +33,11 @@ class ActEvidence:
     settles: bool = True
     withdraws: frozenset[str] = frozenset()
 
+    @property
+    def blank(self) -> bool:
+        """Of a row whose cells are empty but for the student: no older word is outdated by it."""
+        return self.settles and self.checks == frozenset() and self.items == frozenset()
+
 
 EVERY_CHECK: Final = ActEvidence()
 WHOLE_RECORD: Final = ActEvidence(items=None)
@@ -59,11 +64,13 @@ def on_evidence(
     coverage: Coverage,
     absent: Mapping[str, AbsentRow],
     open_questions: bool,
+    left_before: bool = False,
 ) -> Assessment:
     """`assessment`: by the rules alone, `nothing`: that of an empty record. `own`: checks with a record or act.
 
-    Without a word of its own a check passes only if nothing on record means so: what a record still has from an
-    earlier departure may block it and cannot clear it. Where only that would clear it, it is unknown.
+    Of a student who `left_before`, a check without a word of its own passes only if nothing on record means so: what
+    the record still has from an earlier departure may block it and cannot clear it. Where only that would clear it, it
+    is unknown. Of another it is what the record says: empty, but for what the student asked for, as the card cancelled.
     """
     if not open_questions and all(check.check in own for check in assessment.checks):
         return assessment
@@ -71,7 +78,7 @@ def on_evidence(
     empty = {check.check: check for check in nothing.checks}
     for check in assessment.checks:
         earlier = False
-        if check.check not in own and check.verdict is Verdict.CLEAR:
+        if left_before and check.check not in own and check.verdict is Verdict.CLEAR:
             # Without a word of its own it is clear by what is on record of an earlier departure, or by nothing.
             check = empty[check.check]
             earlier = check.verdict is not Verdict.CLEAR

@@ -4,6 +4,7 @@ Money is a `Decimal` with two decimals, in JSON a number or string of at most ni
 point.
 """
 
+import re
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from services.kit.operations import OperationBody
 from services.kit.rules.instants import read_instant
@@ -30,6 +32,7 @@ ZERO: Final = Decimal("0.00")
 MAX_AMOUNT: Final = Decimal("9999999.99")
 EARLIEST_DAY: Final = date(1950, 1, 1)
 LATEST_DAY: Final = date(2149, 12, 31)
+_WRITTEN_OUT: Final = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]*\s*")
 
 
 class Item(BaseModel):
@@ -81,6 +84,13 @@ def _two_decimals(value: Decimal) -> Decimal:
     return value.quantize(CENT) + ZERO  # never -0.00
 
 
+def _digits_written_out(value: Any) -> Any:
+    """A sheet that shows 8354.00 as 8.35E+03 saves that in a CSV: it may be another amount."""
+    if isinstance(value, str) and not _WRITTEN_OUT.fullmatch(value):
+        raise PydanticKnownError("decimal_parsing")
+    return value
+
+
 def _iso_day(value: Any) -> Any:
     """Pydantic takes numbers and bare digits for seconds since 1970."""
     if isinstance(value, datetime | date) or (isinstance(value, str) and value.count("-") == 2):
@@ -116,7 +126,10 @@ Amount = Annotated[
 ]
 """Yuan, more than zero."""
 SignedMoney = Annotated[
-    Decimal, Field(max_digits=9, decimal_places=2, examples=["72.40"]), AfterValidator(_two_decimals)
+    Decimal,
+    Field(max_digits=9, decimal_places=2, examples=["72.40"]),
+    AfterValidator(_two_decimals),
+    BeforeValidator(_digits_written_out),
 ]
 """Yuan in an import row; the rules refuse a negative amount."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]

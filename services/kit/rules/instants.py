@@ -15,6 +15,8 @@ Instants = Mapping[str, int]
 """Item → microseconds since 1970 of the newest word about it; `WHOLE`: about the whole record."""
 WHOLE: Final = "*"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS: Final = range(2000, 3000)
+"""Of what people write, as of events: near the ends of the calendar an instant cannot be stored in every zone."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -61,6 +63,8 @@ def read_instant(text: str) -> datetime | None:
         return None
     *numbers, fraction, offset = found.groups()
     year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    if year not in _YEARS:
+        return None
     try:
         at = datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")))
         if offset is not None:

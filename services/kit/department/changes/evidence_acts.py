@@ -13,6 +13,7 @@ from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import CoveringLoad
 from services.kit.department.evidence.questions import Question
+from services.kit.http.requests.instants import CLOCKS_DIFFER
 from services.kit.imports.spec import CoveringFile, RefusedFile, RefusedRow
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.pool import Connection
@@ -104,7 +105,9 @@ class EvidenceActs:
             await row.source.batch.forget(connection, row.student_id)
         locked = await self._desk.lock(connection, row.student_id)
         items = self._desk.rules.items(row.cells) if row.ids_readable else frozenset()
-        if not await questions.open_about_row(connection, row, items=items or None, as_of=row.as_of, now=now):
+        # When the row was true is unknown: the corrected one may say any instant, and settles the question.
+        as_of = None if row.as_of is None or row.as_of > now + CLOCKS_DIFFER else row.as_of
+        if not await questions.open_about_row(connection, row, items=items or None, as_of=as_of, now=now):
             return locked.standing
         questioned = replace(locked, open_questions=locked.open_questions + 1)
         await self._desk.store(connection, questioned, cause=QUESTION_OPENED(), now=now)

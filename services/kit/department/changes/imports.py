@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from services.kit.department.changes.evidence_acts import EvidenceActs
-from services.kit.department.desk import Desk
+from services.kit.department.desk import Desk, Operate, Without
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
 from services.kit.department.tables import waiting_changes
@@ -20,6 +20,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.operations import Held, Refused, StillReading
 from services.kit.postgres.pool import Connection
+from services.kit.rules.evidence import ActEvidence
 from services.kit.rules.reasons import ROW_IMPORTED
 
 STUDENT_ID: Final = {"学号": "student_id", "XH": "student_id", "student id": "student_id"}
@@ -51,15 +52,27 @@ def department_import(
 ) -> ImportSpec[Any]:
     rules = desk.rules
 
+    def change(row: Any) -> tuple[Operate[Any], ActEvidence]:
+        return lambda record: (rules.apply_row(record, row), ROW_IMPORTED()), rules.evidence_of_row(row)
+
+    def without(row: Any) -> Without[Any] | None:
+        row_without = rules.row_without
+        # Rejected, a row leaves a question about all its items.
+        if row_without is None or desk.reject_outdated:
+            return None
+        return lambda items: change(row_without(row, items))
+
     async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
         as_of = row_instant(getattr(row, "as_of", None), source, desk.zone, now)
+        operate, evidence = change(row)
         try:
             result = await desk.change_in(
                 connection,
                 row.student_id,
-                lambda record: (rules.apply_row(record, row), ROW_IMPORTED()),
+                operate,
                 now=now,
-                evidence=rules.evidence_of_row(row),
+                evidence=evidence,
+                without=without(row),
                 by=source.sent_by,
                 job_id=source.job_id,
                 as_of=as_of,

@@ -39,8 +39,29 @@ async def take_back(
     desk: Desk[R], request: UndoRequest, *, now: datetime, key: IdempotencyKey, actor: str
 ) -> ChangeResult[R]:
     """Raises as `change_record` does."""
-    async with desk.pool.acquire() as connection:
-        kept = await done_operations(connection, request.student_id)
+    while True:
+        async with desk.pool.acquire() as connection:
+            kept = await done_operations(connection, request.student_id)
+        try:
+            return await _take_back(desk, request, kept, now=now, key=key, actor=actor)
+        except _SpokenMeanwhile:
+            continue
+
+
+class _SpokenMeanwhile(Exception):
+    """What the evidence rests on was changed before the student's record was locked."""
+
+
+async def _take_back(
+    desk: Desk[R],
+    request: UndoRequest,
+    kept: list[DoneOperation],
+    *,
+    now: datetime,
+    key: IdempotencyKey,
+    actor: str,
+) -> ChangeResult[R]:
+    """`kept`: what was done, read without a lock."""
     done = next((one for one in kept if one.entry_id == request.entry_id), None)
     operation = _operation(desk.rules, done)
     undo = operation.undo if operation else None
@@ -57,6 +78,8 @@ async def take_back(
 
     async def marked(connection: Connection, result: ChangeResult[R], entry_id: int) -> None:
         assert done is not None
+        if await done_operations(connection, request.student_id) != kept:
+            raise _SpokenMeanwhile
         if not await mark_undone(connection, done, undo_entry_id=entry_id, reason=request.reason):
             raise Refused(TAKEN_BACK_BEFORE())
         if later is not None:

@@ -46,9 +46,9 @@ SELECT question_id, student_id, cohort, job_id, row_number AS row, problems, ope
 
 
 async def open_about_row(
-    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, as_of: datetime, now: datetime
+    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, as_of: datetime | None, now: datetime
 ) -> bool:
-    """False for a row that opened its question before."""
+    """False for a row that opened its question before. `as_of`: None where nobody knows when the row was true."""
     opened = await connection.fetchval(
         """
         INSERT INTO open_question (student_id, job_id, row_number, items, problems, opened_by, opened_at, as_of)
@@ -93,12 +93,13 @@ async def settle(
     by: str,
     job_id: UUID | None,
     now: datetime,
-) -> int:
-    """How many questions a good row or act about `items` (None: the whole record) closed; none newer than `as_of`.
+) -> tuple[int, int]:
+    """How many questions a good row or act about `items` (None: the whole record) closed, and how many it answered,
+    wholly or in part; none newer than `as_of`.
 
     A row settles no question of its own job: which of two rows of a file is right is unknown.
     """
-    closed: int = await connection.fetchval(
+    answered = await connection.fetchrow(
         """
         WITH spoken AS (
             SELECT question_id, CASE WHEN $2::text[] IS NULL THEN '{}'
@@ -115,7 +116,7 @@ async def settle(
                 closed_by = CASE WHEN left_open = '{}' THEN $6 END
             FROM spoken WHERE question.question_id = spoken.question_id RETURNING closed_at
         )
-        SELECT count(closed_at) FROM changed
+        SELECT count(closed_at) AS closed, count(*) AS answered FROM changed
         """,
         student_id,
         None if items is None else sorted(items),
@@ -124,7 +125,8 @@ async def settle(
         now,
         by,
     )
-    return closed
+    assert answered is not None
+    return answered["closed"], answered["answered"]
 
 
 async def find(connection: Connection, question_id: int) -> Question | None:

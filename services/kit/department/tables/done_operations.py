@@ -88,6 +88,16 @@ async def hand_evidence_on(connection: Connection, entry_id: int, checks: frozen
     )
 
 
+async def vouched_for(connection: Connection, entry_id: int, checks: frozenset[str]) -> None:
+    """The operation is the only word about these checks no more."""
+    await connection.execute(
+        "UPDATE done_operation SET gained = ARRAY(SELECT unnest(gained) EXCEPT SELECT unnest($2::text[]) ORDER BY 1)"
+        " WHERE entry_id = $1",
+        entry_id,
+        sorted(checks),
+    )
+
+
 def _done(row: asyncpg.Record) -> DoneOperation:
     return DoneOperation(
         row["entry_id"],

@@ -20,7 +20,9 @@ from services.kit.rules.assessment import Assessment
 _AROUND: Final = """
 SELECT (SELECT version FROM version_floor) AS version_floor,
        (SELECT array_agg((student_id, waived)) FROM hold WHERE student_id = ANY($1::text[])) AS holds,
-       (SELECT array_agg(student_id) FROM waiting_change WHERE student_id = ANY($1::text[])) AS awaited
+       (SELECT array_agg(student_id) FROM waiting_change WHERE student_id = ANY($1::text[])) AS awaited,
+       (SELECT array_agg(student_id) FROM done_operation WHERE student_id = ANY($1::text[]) AND gained <> '{}')
+           AS by_operation
 """
 
 
@@ -42,6 +44,8 @@ class RowBatch:
     holds: dict[str, list[frozenset[str]]]
     """What each relies not on. A record is locked before a hold on it is placed: no other comes."""
     awaited: frozenset[str]
+    by_operation: frozenset[str]
+    """Those of whom an operation was the first word about a check."""
     version_floor: int
     coverages: Coverages = field(default_factory=dict)
     wrote: bool = False
@@ -61,9 +65,9 @@ class RowBatch:
         holds: dict[str, list[frozenset[str]]] = {}
         for student_id, waived in around["holds"] or ():
             holds.setdefault(student_id, []).append(frozenset(waived))
-        awaited = frozenset(around["awaited"] or ())
+        awaited, by_operation = (frozenset(around[name] or ()) for name in ("awaited", "by_operation"))
         absent = set(student_ids) - records.keys()
-        return cls(store, together, records, absent, holds, awaited, around["version_floor"])
+        return cls(store, together, records, absent, holds, awaited, by_operation, around["version_floor"])
 
     async def lock(self, connection: Connection, student_id: str) -> StoredRecord[Any]:
         known = self.records.get(student_id)

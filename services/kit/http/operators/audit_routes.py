@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.kit.audit import log, search
 from services.kit.audit.search import AuditFilter
@@ -19,13 +19,23 @@ from services.kit.student_numbers import StudentNumber
 SEARCH: Final = "audit.search"
 
 
+def _storable(at: datetime) -> datetime:
+    """As of events: near the ends of the calendar an instant has no UTC."""
+    if not 2000 <= at.year <= 2999:
+        raise ValueError("an instant lies in the years 2000 to 2999")
+    return at
+
+
+SearchedInstant = Annotated[AwareDatetime, AfterValidator(_storable)]
+
+
 class AuditQuery(BaseModel):
     """Each member narrows the search; null does not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = Field(None, description="Excluded.")
+    since: SearchedInstant | None = None
+    until: SearchedInstant | None = Field(None, description="Excluded.")
     act: Line | None = Field(None, description="Itself and those below it: `desk` finds `desk.return`.")
     actor: Line | None = Field(None, description="As the audit has it, or the account behind `gateway: …`.")
     student_id: StudentNumber | None = None

@@ -107,11 +107,11 @@ class Columns:
                 twice = Text(f"第 {number} 列与前面的列重复。", f"Column {number} is this field a second time.")
                 errors.append(problem(field, twice, Text("只保留其中一列。", "Keep one of the two.")))
             fields.append(field)
-        errors += [self._missing(name) for name in self.required if name not in self._given(fields)]
+        errors += [self._missing(name) for name in self.required if name not in self.given(fields)]
         labels = {field: storable(heading.strip()) for field, heading in zip(fields, headings, strict=True) if field}
         return Headings(tuple(fields), labels, self.kinds, self._ids), errors
 
-    def _given(self, fields: Sequence[str | None]) -> Collection[str | None]:
+    def given(self, fields: Collection[str | None]) -> Collection[str | None]:
         """The fields that a file with these columns has."""
         return fields
 

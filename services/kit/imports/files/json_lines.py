@@ -24,10 +24,11 @@ def open_json_lines(data: bytes, columns: Columns) -> Table:
         title = Text(f"第 {line} 行不是 UTF-8。", f"Line {line} is not UTF-8.")
         remedy = Text("请把 JSON 行保存为 UTF-8。", "Save the JSON lines in UTF-8.")
         raise Unimportable("wrong-encoding", title, remedy) from None
-    return Table(columns.unnamed, _rows(text, columns), encoding)
+    members: set[str] = set()
+    return Table(columns.unnamed, _rows(text, columns, members), encoding, members=members)
 
 
-def _rows(text: str, columns: Columns) -> Iterator[ReadRow]:
+def _rows(text: str, columns: Columns, members: set[str]) -> Iterator[ReadRow]:
     first = True
     for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
         if not line.strip():
@@ -46,7 +47,7 @@ def _rows(text: str, columns: Columns) -> Iterator[ReadRow]:
             title = Text(f"第 {number} 行不是 JSON 对象。", f"Line {number} is not a JSON object.")
             raise Unimportable("not-json-lines", title, remedy)
         first = False
-        yield _json_row(number, pairs, columns)
+        yield _json_row(number, pairs, columns, members)
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -57,7 +58,7 @@ def _reject_constant(constant: str) -> str:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-def _json_row(number: int, pairs: object, columns: Columns) -> ReadRow:
+def _json_row(number: int, pairs: object, columns: Columns, members: set[str]) -> ReadRow:
     if not isinstance(pairs, _Pairs):
         fault = Text("这一行不是 JSON 对象。", "The line is not a JSON object.")
         return ReadRow(
@@ -66,6 +67,7 @@ def _json_row(number: int, pairs: object, columns: Columns) -> ReadRow:
     cells = [_json_cell(at, name, value, columns) for at, (name, value) in enumerate(pairs, 1)]
     cells = [cell for cell in cells if cell.field != IGNORED]
     fields = [cell.field for cell in cells if cell.field is not None]
+    members.update(fields)
     twice = {field for field in fields if fields.count(field) > 1} if len(set(fields)) < len(fields) else ()
     cells += [Cell(name, _member(0), "", _repeated(name, columns)) for name in twice]
     return row_of(number, cells, columns.unnamed) or ReadRow(number, {})

@@ -1,7 +1,8 @@
 """Why a row or a file is refused: in Chinese, then in English, never with the value itself. Pure."""
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from typing_extensions import TypedDict  # pydantic reads only this one before Python 3.12
 
@@ -39,6 +40,14 @@ class Place(NamedTuple):
 
 def problem(field: str, fault: Text, remedy: Text) -> RowProblem:
     return {"field": field, "problem": str(fault), "remedy": str(remedy)}
+
+
+_MEMBER: Final = re.compile("member [0-9]+")
+
+
+def is_of_unknown_member(one: RowProblem) -> bool:
+    """Of a JSON line: its name is no field, and nobody knows what it says."""
+    return _MEMBER.fullmatch(one["field"]) is not None
 
 
 class Unimportable(Exception):

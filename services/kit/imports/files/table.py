@@ -9,9 +9,13 @@ from services.kit.imports.files.rows import ReadRow
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` raises `Unimportable` for a fault of the whole file; `warnings` name what was left or might surprise."""
+    """`rows` raises `Unimportable` for a fault of the whole file; `warnings` name what was left or might surprise.
+
+    `members`: without headings, the fields that the rows read so far have named.
+    """
 
     headings: Headings
     rows: Iterator[ReadRow]
     encoding: str = "utf-8"
     warnings: tuple[str, ...] = ()
+    members: set[str] | None = None

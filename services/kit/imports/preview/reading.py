@@ -67,7 +67,7 @@ def _read_some(spec: ImportSpec[Any], headings: Headings, rows: Iterator[ReadRow
 
 def _checked(spec: ImportSpec[Any], headings: Headings, row: ReadRow) -> CheckedRow:
     student_id = canonical_student_id(spec.spelled(row.cells).get("student_id", ""))
-    unnamed_cell = any(not problem["field"] for problem in row.problems)
+    unnamed_cell = spec.has_unnamed(row.cells, row.problems)
     return CheckedRow(row.number, row.cells, student_id, _problems(spec, headings, row), unnamed_cell)
 
 

@@ -47,7 +47,7 @@ class SourceColumns(Columns):
         fault = Text(f"“{label}”同时给出了已有一列的值。", f"“{label}” also gives what has a column of its own.")
         return problem(field, fault, Text("只保留其中一列。", "Keep one of the two."))
 
-    def _given(self, fields: Sequence[str | None]) -> Collection[str | None]:
+    def given(self, fields: Collection[str | None]) -> Collection[str | None]:
         return self.source.given(fields)
 
     def _unknown(self, number: int, heading: str) -> RowProblem:

@@ -5,13 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from services.kit.audit import log
 from services.kit.audit.chain import ChainSealer
 from services.kit.audit.search import AuditFilter, found
+from services.kit.http.app import create_app
+from services.kit.http.operators.audit_routes import audit_router
+from services.kit.names import OPERATOR
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
+from services.kit.runtime.health import Health
+from tests.support.credentials import credentials
 
 ACTS = (
     ("wang.li", "desk.return", "changed", "TS20260001"),
@@ -80,3 +86,26 @@ async def test_an_entry_is_unsealed_then_intact_and_then_changed(pool: "asyncpg.
             await connection.execute("UPDATE audit.entry SET actor = 'nobody' WHERE act = 'desk.loan'")
         changed = await found(connection, AuditFilter(), limit=9)
         assert [one.intact for one in changed] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("member", ["since", "until"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00", 253402300799])
+async def test_an_instant_at_the_ends_of_the_calendar_is_refused(
+    pool: "asyncpg.Pool[Any]", member: str, at: str | int
+) -> None:
+    app = create_app(
+        title="audit",
+        version="1",
+        description="",
+        health=Health(),
+        lifespan=None,
+        routers=[audit_router(pool)],
+        telemetry=None,
+    )
+    app.state.credentials = credentials(operator=("operator", [OPERATOR]))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"Authorization": "Bearer operator"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://audit.example", headers=headers) as client:
+        answer = await client.post("/audit/query", json={member: at})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, f"/{member}")

@@ -109,6 +109,46 @@ async def test_a_word_that_changes_nothing_still_makes_older_ones_outdated(datab
         ]
 
 
+async def test_a_row_with_empty_cells_makes_nothing_outdated(database: str) -> None:
+    async with importing(database, "library") as (running, desk):
+        number = new_student_id()
+        await open_case(desk, number)
+        later = await imported(running, f"学号,论文状态,条码号,题名,应还日期\n{number},,,,\n", AFTER)
+        assert await states(running, later) == ["unchanged"]
+        job = await imported(running, f"学号,罚款编号,罚款金额\n{number},F1,10.00\n", NOW)
+        assert await states(running, job) == ["applied"]
+        assert (await desk.read(number)).record.debt == 10
+
+
+async def test_of_a_row_that_is_older_in_one_item_the_others_are_applied(database: str) -> None:
+    async with importing(database, "library") as (running, desk):
+        number = new_student_id()
+        await open_case(desk, number)
+        await act(desk, number, "cancel-card", AFTER)
+        file = (
+            f"学号,证件状态,罚款编号,罚款金额,条码号,题名,应还日期\n{number},active,F1,10.00,B1,矿井通风,2026-06-20\n"
+        )
+        assert await states(running, await imported(running, file, NOW)) == ["applied"]
+        found = (await desk.read(number)).record
+        assert (found.card, found.debt, len(found.loans)) == ("cancelled", 10, 1)
+        assert await states(running, await imported(running, file, NOW)) == ["outdated"]
+        await act(desk, number, "payment", AFTER, fine_id="F1", amount="10.00")
+        await act(desk, number, "return", AFTER, barcode="B1")
+        assert await states(running, await imported(running, file, NOW)) == ["outdated"]
+        assert (await desk.read(number)).assessment.checks[0].verdict == "clear"
+
+
+async def test_a_row_that_is_older_in_one_item_is_rejected_whole_where_the_setting_says_so(database: str) -> None:
+    async with importing(database, "library", reject_outdated=True) as (running, desk):
+        number = new_student_id()
+        await open_case(desk, number)
+        await act(desk, number, "cancel-card", AFTER)
+        file = f"学号,证件状态,罚款编号,罚款金额\n{number},active,F1,10.00\n"
+        job = await imported(running, file, NOW)
+        assert (await states(running, job), job["students_questioned"]) == (["rejected"], 1)
+        assert (await desk.read(number)).record.debt == 0
+
+
 async def test_each_row_may_say_when_it_was_true_in_the_universitys_time(database: str) -> None:
     async with importing(database, "library") as (running, desk):
         desk.zone = ZoneInfo("Asia/Shanghai")

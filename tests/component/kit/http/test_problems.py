@@ -52,6 +52,17 @@ async def test_a_missing_header_is_named(client: httpx.AsyncClient) -> None:
     assert error == {"field": "header Idempotency-Key", "problem": "Field required", "remedy": "Add this field."}
 
 
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "nothing"])
+async def test_a_body_of_another_media_type_is_answered_with_the_header_to_send(
+    client: httpx.AsyncClient, media_type: str
+) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": media_type}
+    answer = await client.post("/loans", content=b'{"student_id": "TS20260001"}', headers=headers)
+    (error,) = problem_of(answer, 422)["errors"]
+    assert error["field"] == "header Content-Type"
+    assert "application/json" in error["remedy"]
+
+
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"a":' * 100_000, b"", b'{"student_id": "\\ud800"}', b"NaN"])
 async def test_a_body_that_is_no_json_is_refused_and_never_a_500(client: httpx.AsyncClient, body: bytes) -> None:
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}

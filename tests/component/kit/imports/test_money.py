@@ -106,3 +106,12 @@ async def test_a_negative_balance_alone_is_refused_with_what_to_send(finance: Se
     job = await finance.imported(f"学号,收费编号,收费学年,收费项目名称,应缴金额\n{student_id},T,2025,学费,-400.00\n")
     assert counts(job) == (0, 0, 1)
     assert (await finance.rejected(job))[2]["problem"].startswith("金额不能为负数")
+
+
+@pytest.mark.parametrize(("amount", "paid"), [("8.35E+03", "8.35E+03"), ("8354.00", "8.354e3"), ("8_354", "8354")])
+async def test_an_amount_that_a_sheet_has_shortened_is_rejected(finance: Service, amount: str, paid: str) -> None:
+    student_id = await leaving(finance)
+    job = await finance.imported(f"{HEADINGS}{student_id},C1,2025,学费,{amount},{paid}\n")
+    assert counts(job) == (0, 0, 1)
+    (problem,) = (await finance.rejected(job)).values()
+    assert "1234.50" in problem["remedy"]

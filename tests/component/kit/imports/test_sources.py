@@ -111,6 +111,42 @@ async def test_a_split_column_of_a_rejected_row_is_exported_as_it_was(database: 
         assert (residence["building"], residence["checked_out_on"]) == ("梅苑1楼", "2026-06-05")
 
 
+async def sent_again(running: Service, job: dict[str, Any], **changes: str) -> dict[str, Any]:
+    """The job of the exported rows, each with these cells changed."""
+    exported = (await running.http.get(f"/imports/{job['job_id']}/rows.csv")).content.decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(exported))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows.fieldnames or ())
+    writer.writeheader()
+    writer.writerows([{**row, **changes} for row in rows])
+    return await running.imported(text.getvalue())
+
+
+async def test_a_column_that_repeats_amounts_is_exported_as_an_amount(finance: Service) -> None:
+    one = student()
+    job = await finance.imported(
+        f"XH,收费编号,学年,收费项目,应收金额,实收金额,欠费金额\n{one},T,2025,学费,八千,0,8000.00\n"
+    )
+    assert counts(job) == (0, 0, 1)
+    assert counts(await sent_again(finance, job, 应收金额="8000.00")) == (1, 0, 0)
+
+
+async def test_what_a_corrected_column_says_of_another_is_read_anew(finance: Service) -> None:
+    one = student()
+    job = await finance.imported(f"XH,收费项目代码,学年,收费项目,应收金额,缴费状态\n{one},1E+3,2025,学费,800,未缴\n")
+    assert counts(await sent_again(finance, job, 收费项目代码="1000", 缴费状态="已缴")) == (1, 0, 0)
+    (charge,) = (await record(finance, one))["charges"]
+    assert (charge["charge_id"], charge["paid"]) == ("1000-2025", "800.00")
+
+
+async def test_a_book_whose_day_of_return_was_a_mistake_is_out_after_the_correction(library: Service) -> None:
+    one = student()
+    job = await library.imported(f"读者证号,图书条码,书名,应还时间,归还日期\n{one},B1,采矿学,不详,2026-06-01\n")
+    assert counts(job) == (0, 0, 1)
+    assert counts(await sent_again(library, job, 应还时间="2026-06-20", 归还日期="")) == (1, 0, 0)
+    assert [loan["barcode"] for loan in (await record(library, one))["loans"]] == ["B1"]
+
+
 async def test_a_source_is_chosen_by_its_name_and_an_unknown_name_is_refused(library: Service) -> None:
     headers = {"Content-Type": "text/csv"}
     file = f"学号,证件状态\n{student()},注销\n"
@@ -133,3 +169,23 @@ async def test_a_column_that_may_say_something_is_refused_as_before(library: Ser
     answer = await library.send(f"学号,证件状态,押金状态\n{student()},已注销,未退\n")
     assert answer.status_code == 422
     assert "“押金状态”无法识别" in answer.json()["errors"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("row", "source", "covered"),
+    [
+        ({"thesis": "approved"}, None, ["thesis"]),
+        ({"loan_barcode": None, "fine_id": None}, None, ["borrowing"]),
+        ({"论文提交状态": "审核通过", "图书条码": "", "欠款编号": ""}, "library-system", ["borrowing", "thesis"]),
+    ],
+)
+async def test_json_lines_are_the_list_of_what_their_members_name(
+    library: Service, row: dict[str, str | None], source: str | None, covered: list[str]
+) -> None:
+    params = {"covers": "2026"} | ({"source": source} if source else {})
+    line, media_type = json.dumps({"student_id": student(), **row}), {"Content-Type": "application/x-ndjson"}
+    answer = await library.http.post("/imports", content=line, params=params, headers=media_type)
+    assert answer.status_code == 202, answer.text
+    await library.worker().work()
+    assert (await library.get(answer.headers["Location"]))["covered"] is True
+    assert await library.pool.fetchval("SELECT checks FROM covering_load") == covered

@@ -23,6 +23,7 @@ def said(
     absent: Mapping[str, AbsentRow] = MEANS_CLEAR,
     open_questions: bool = False,
     nothing: CheckStatus = CLEAR,
+    left_before: bool = False,
 ) -> CheckStatus:
     assessment = Assessment((check,))
     (result,) = on_evidence(
@@ -32,6 +33,7 @@ def said(
         coverage=coverage,
         absent=absent,
         open_questions=open_questions,
+        left_before=left_before,
     ).checks
     return result
 
@@ -89,6 +91,11 @@ def test_an_item_has_one_name_however_it_is_spelled_and_none_in_part() -> None:
 
 
 def test_what_a_record_has_from_an_earlier_departure_may_block_and_cannot_clear() -> None:
-    assert codes(said(CLEAR, coverage=COVERED, nothing=BLOCKED)) == [NO_DATA]
-    assert said(BLOCKED, coverage=COVERED, nothing=CLEAR) == BLOCKED
-    assert said(CLEAR, own=frozenset({"one"}), nothing=BLOCKED) == CLEAR
+    assert codes(said(CLEAR, coverage=COVERED, nothing=BLOCKED, left_before=True)) == [NO_DATA]
+    assert said(BLOCKED, coverage=COVERED, nothing=CLEAR, left_before=True) == BLOCKED
+    assert said(CLEAR, own=frozenset({"one"}), nothing=BLOCKED, left_before=True) == CLEAR
+
+
+def test_what_a_student_who_never_left_before_asked_for_clears_where_a_list_covers() -> None:
+    assert said(CLEAR, coverage=COVERED, nothing=BLOCKED) == CLEAR
+    assert codes(said(CLEAR, nothing=BLOCKED)) == [NO_DATA]

@@ -93,6 +93,9 @@ def test_an_instant_as_exports_write_it_is_read(text: str) -> None:
         "46178.5",
         "昨天",
         "2026-06-05 14:30+25:00",
+        "1999-12-31 23:59",
+        "0001-01-01 00:00+08:00",
+        "9999-12-31 23:59:59-08:00",
     ],
 )
 def test_what_is_no_instant_is_not_read(text: str) -> None:

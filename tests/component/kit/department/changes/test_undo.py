@@ -1,16 +1,30 @@
 """Taking back an operation at a desk: what it puts back, what it refuses, what the audit and the history say of it."""
 
-from typing import Any
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import httpx
+import pytest
 
 from deploy.local.installation import new_student_id
+from services.kit.department.changes.imports import department_import
+from services.kit.department.desk import Desk
 from services.kit.department.retention import TABLES
+from services.kit.imports.files.formats import Format
+from services.kit.imports.upload import Uploads
+from services.kit.imports.worker import ImportWorker
+from services.kit.manifests import discover
+from services.kit.messaging.outbox import Wakeup
 from services.kit.retention.erasing import erase
 from tests.component.kit.department.test_desk_api import CHARGE, desk_client, operate
 from tests.support.departments.desks import open_case, outbox_statuses
+from tests.support.waiting import eventually
 
 REASON = "登记到了另一名学生名下"
+WAITING: Final = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def history(client: httpx.AsyncClient, student_id: str) -> list[dict[str, Any]]:
@@ -129,3 +143,58 @@ async def test_what_was_done_is_forgotten_with_the_student(database: str) -> Non
             await erase(connection, TABLES, [student_id])
         kept = await desk.pool.fetchval("SELECT count(*) FROM done_operation WHERE student_id = $1", student_id)
         assert kept == 0
+
+
+async def imported(desk: Desk[Any], file: str) -> None:
+    spec = department_import(desk, discover()[desk.rules.name])
+    await Uploads(spec, desk.pool, lambda: datetime.now(UTC)).accept(Format.CSV, file.encode(), "desk")
+    assert await ImportWorker(spec, desk.pool, Wakeup()).work()
+
+
+@pytest.mark.parametrize(("row", "reasons"), [("梅苑2楼,101,2026-06-01,张老师", []), ("梅苑1楼,101,,", ["no-data"])])
+async def test_what_a_row_says_of_another_item_stays_known(database: str, row: str, reasons: list[str]) -> None:
+    async with desk_client(database, "dorm", covered=False) as (desk, client):
+        student_id = new_student_id()
+        await operate(client, "assign", student_id, campus="南湖校区", building="梅苑1楼", room="101")
+        await imported(desk, f"学号,校区,楼宇,房间号,退宿日期,退宿办理人\n{student_id},南湖校区,{row}\n")
+        assigned = (await history(client, student_id))[-1]
+        answer = await undo(client, student_id, assigned["entry_id"])
+        (check,) = answer.json()["checks"]
+        assert [reason["code"] for reason in check["reasons"]] == reasons
+
+
+async def test_what_is_done_while_an_operation_is_taken_back_stays_known(database: str) -> None:
+    async with desk_client(database, "finance", covered=False) as (desk, client):
+        student_id = new_student_id()
+        await operate(client, "charge", student_id, "key-00000001", **CHARGE)
+        (charged,) = await history(client, student_id)
+
+        async def waiting(desks: int) -> bool:
+            return int(await desk.pool.fetchval(WAITING)) == desks
+
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await desk.lock(connection, student_id)
+            second = asyncio.create_task(
+                operate(client, "charge", student_id, "key-00000002", **{**CHARGE, "charge_id": "C2"})
+            )
+            await eventually(lambda: waiting(1), what="the second desk to wait")
+            undone = asyncio.create_task(undo(client, student_id, charged["entry_id"]))
+            await eventually(lambda: waiting(2), what="the undo to wait behind it")
+        assert (await second).status_code == 200
+        answer = await undone
+        assert [one["charge_id"] for one in answer.json()["record"]["charges"]] == ["C2"]
+        (check,) = answer.json()["checks"]
+        assert [reason["code"] for reason in check["reasons"]] == ["arrears"]
+
+
+async def test_an_operation_that_answered_a_part_of_a_question_is_not_taken_back(database: str) -> None:
+    async with desk_client(database, "library") as (desk, client):
+        student_id = new_student_id()
+        await imported(
+            desk, f"学号,条码号,题名,应还日期,罚款编号,罚款金额\n{student_id},B7,采煤学,2026-06-20,F1,十元\n"
+        )
+        await operate(client, "loan", student_id, barcode="B7", title="采煤学", due_on="2026-06-20")
+        lent = next(one for one in await history(client, student_id) if one["act"] == "desk.loan")
+        assert lent["undo"] == "not-offered"
+        answer = await undo(client, student_id, lent["entry_id"])
+        assert problem(answer) == (409, "undo-settled-question")

@@ -7,12 +7,18 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.events import NO_DATA, OPEN_QUESTION
+from deploy.local.installation import new_student_id
+from schemas.events import NO_DATA, OPEN_QUESTION, CommandAsked
+from schemas.topics import Topics
+from services.kit.department.changes.evidence_acts import EvidenceActs
 from services.kit.department.changes.imports import department_import
+from services.kit.department.changes.student_commands import StudentCommands
 from services.kit.imports.spec import RowSource
 from services.kit.manifests import discover
+from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held
 from tests.component.kit.department.evidence.conftest import Office, now
+from tests.support.departments.desks import desk_over, open_case
 from tests.support.imports.department import student
 
 CLEAR = ("clear",)
@@ -179,3 +185,22 @@ async def test_rows_of_one_batch_read_the_coverage_once_and_again_behind_a_row_t
             async with connection.transaction():
                 await spec.apply(connection, row, source, now())
         assert batch.coverages == {}
+
+
+async def test_a_student_whom_a_list_covers_passes_once_the_card_is_cancelled_and_waits_without_the_list(
+    database: str,
+) -> None:
+    async with desk_over(database, "library", covered=False) as desk:
+        student_id, acts = new_student_id(), EvidenceActs(desk, Wakeup())
+        await open_case(desk, student_id)
+        load, _ = await acts.declare(cohort=None, checks=desk.rules.checks, as_of=now(), by="desk", now=now())
+        event = CommandAsked(
+            command_id=uuid4(), student_id=student_id, department="library", command="cancel-card", asked_at=now()
+        )
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await StudentCommands(desk, Topics("test")).handle(connection, event)
+        borrowing = (await desk.read(student_id)).assessment.checks[0]
+        assert (borrowing.verdict, borrowing.facts["card"]) == ("clear", "cancelled")
+        await acts.withdraw(load.load_id, by="desk", reason="名单不全", now=now())
+        borrowing = (await desk.read(student_id)).assessment.checks[0]
+        assert [reason.code for reason in borrowing.reasons] == [NO_DATA]

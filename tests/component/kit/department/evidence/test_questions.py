@@ -1,12 +1,16 @@
 """Refused rows: the student waits until a good word about the same item, or a person with a reason."""
 
 import asyncio
+import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from deploy.local.installation import new_student_id
 from schemas.events import OPEN_QUESTION
-from tests.component.kit.department.evidence.conftest import Office
+from tests.component.kit.department.evidence.conftest import HEADINGS, Office, now
+from tests.component.kit.department.test_standing import importing
 from tests.support.waiting import eventually
 
 CLEAR = ("clear",)
@@ -59,6 +63,52 @@ async def test_the_corrected_row_settles_its_question_and_a_row_about_something_
     assert await office.verdict(clear_student) == CLEAR
     (question,) = (await office.get("/questions", open=False))["questions"]
     assert (question["closed_how"], question["closed_by"]) == ("settled", "desk")
+
+
+@pytest.mark.parametrize("amount", ["8000.00", "八千"])
+@pytest.mark.parametrize("mistyped", ["2926-06-05 14:30", "2026-06-05"])
+async def test_a_row_refused_with_an_instant_that_cannot_be_is_settled_by_the_corrected_one(
+    office: Office, clear_student: str, mistyped: str, amount: str
+) -> None:
+    headings = HEADINGS.replace("\n", ",数据时间\n")
+    refused = row(clear_student, amount=amount, paid="8000.00").strip()
+    job = await office.import_file(f"{refused},{mistyped}\n", headings=headings)
+    assert job["rejected"] == 1
+    assert await office.verdict(clear_student) == WAITS
+    exported = now() - timedelta(hours=1)
+    corrected = row(clear_student, paid="8000.00").strip()
+    await office.import_file(f"{corrected},{exported:%Y-%m-%dT%H:%M:%SZ}\n", headings=headings)
+    assert await office.verdict(clear_student) == CLEAR
+
+
+async def test_an_instant_at_the_end_of_the_calendar_refuses_its_row_alone(office: Office, clear_student: str) -> None:
+    headings = HEADINGS.replace("\n", ",数据时间\n")
+    endless = f"{row(clear_student, paid='8000.00').strip()},9999-12-31 23:59:59-08:00\n"
+    other = await office.leaving()
+    job = await office.import_file(endless + f"{row(other).strip()},\n", headings=headings)
+    assert (job["applied"], job["rejected"]) == (1, 1)
+    (refused,) = (await office.get(f"/imports/{job['job_id']}/rows", state="rejected"))["rows"]
+    assert refused["problems"][0]["field"] == "as_of"
+
+
+@pytest.mark.parametrize(
+    ("department", "line", "corrected", "left_open"),
+    [
+        ("library", {"card": "active", "fine": "F1", "amount": "9.00"}, {"card": "active"}, 1),
+        ("archives", {"state": "approved", "phone": "1"}, {"state": "approved"}, 0),
+    ],
+)
+async def test_a_member_of_another_name_may_be_an_id_that_the_row_lacks(
+    database: str, department: str, line: dict[str, str], corrected: dict[str, str], left_open: int
+) -> None:
+    async with importing(database, department) as (running, desk):
+        running.http.headers["Authorization"] = "Bearer other" if department == "archives" else "Bearer desk"
+        student_id = new_student_id()
+        job = await running.imported(json.dumps({"student_id": student_id, **line}), "application/x-ndjson")
+        assert job["students_questioned"] == 1
+        await running.imported(json.dumps({"student_id": student_id, **corrected}), "application/x-ndjson")
+        found = await desk.pool.fetchval("SELECT open_questions FROM record WHERE student_id = $1", student_id)
+        assert found == left_open
 
 
 async def test_a_good_row_of_the_same_file_settles_nothing(office: Office, clear_student: str) -> None:
