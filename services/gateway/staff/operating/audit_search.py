@@ -80,14 +80,13 @@ def merged(pages: Mapping[str, AuditPage], away: tuple[str, ...], cursors: Curso
     return AuditFound(tuple(newest), away, following)
 
 
-async def every_entry(services: Collection[Audited], person: str, query: AuditQuery) -> AsyncIterator[FoundIn]:
-    """At most `MAX_EXPORTED`. Each page is a search of its own in the audits."""
+async def every_page(services: Collection[Audited], person: str, query: AuditQuery) -> AsyncIterator[AuditFound]:
+    """Of at most `MAX_EXPORTED` entries. Each page is a search of its own in the audits."""
     cursors: Cursors | None = None
     count = 0
     while cursors is None or cursors:
         page = await found_in(services, person, query, cursors, limit=_EXPORT_PAGE)
-        for one in page.found:
-            yield one
+        yield page
         count += len(page.found)
         cursors = page.following if count < MAX_EXPORTED else {}
 
