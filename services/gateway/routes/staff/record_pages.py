@@ -21,6 +21,7 @@ from services.gateway.staff.desk.desk_client import DeskRefused
 from services.gateway.staff.desk.operation_form import STUDENT, Typed, body_of, operation_label
 from services.gateway.staff.desk.record_view import AtDesk, record_page
 from services.gateway.staff.lists.work_list import Filters
+from services.gateway.typed_names import may_be_name, typed_name
 from services.gateway.web.csrf import CsrfFields
 from services.kit.rules.fields import Paragraph
 from services.kit.student_numbers import student_number
@@ -70,11 +71,11 @@ async def search(
 ) -> Response:
     """By number, else by the beginning of a name."""
     office.check_csrf(form.csrf)
-    text = " ".join(form.q.split())
+    text = typed_name(form.q)
     number = student_number(text) if any(one.isdigit() for one in text) else None
     if number is not None:
         return await student_page(office, students, number)
-    hits, more = await lists.named(text) if text and text.isprintable() else ((), False)
+    hits, more = await lists.named(text) if may_be_name(text) else ((), False)
     if len(hits) == 1:
         return await student_page(office, students, hits[0].student_id)
     await office.look_up(*(hit.student_id for hit in hits))

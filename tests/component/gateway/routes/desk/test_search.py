@@ -42,8 +42,8 @@ async def test_a_name_lists_who_has_it_and_who_has_no_form(
     assert 'name="taken_by"' not in alone
 
 
-@pytest.mark.parametrize("name", ["Md. A. Rahman", "J.R.Okafor"])
-async def test_a_name_with_initials_is_a_name_and_no_altered_form(
+@pytest.mark.parametrize("name", ["Md. A. Rahman", "J.R.Okafor", "厍\u3000宁"])
+async def test_a_name_is_a_name_with_initials_or_an_ideographic_space(
     browser: BrowserClient, clearance: ReadModelWriter, clerk: Person, name: str
 ) -> None:
     form = await clearance.accept_signed(new_student_id(), name=name)

@@ -33,6 +33,13 @@ async def test_a_student_is_found_by_a_number_in_any_spelling_or_by_the_beginnin
     assert other in answer.text
 
 
+@pytest.mark.parametrize("name", ["厍\u3000宁", "José\u00a0Díaz", "علی\u200cرضا"])
+async def test_a_name_is_found_as_the_roster_writes_it(library: AtWork, clearance: ReadModelWriter, name: str) -> None:
+    number = new_student_id()
+    await clearance.put_case(number, name=name)
+    assert number in (await library.search(f" {name}\r\n")).text
+
+
 async def test_of_a_common_name_the_first_are_listed_and_more_of_it_is_asked_for(
     library: AtWork, clearance: ReadModelWriter
 ) -> None:
