@@ -136,7 +136,8 @@ async def answer_comment(office: CurrentOffice, students: Students, form: Annota
     try:
         text = _PARAGRAPH.validate_python(form.text)
     except ValidationError:
-        return await student_page(office, students, form.student, wrong=texts("comment.wrong"), status=422)
+        said, wrong = (form.comment, form.text), texts("comment.wrong")
+        return await student_page(office, students, form.student, wrong=wrong, said=said, status=422)
     account = office.staff.session.account
     if not form.comment or not await office.comments.answer(
         form.comment, name, text, by=office.person, account=account
@@ -174,9 +175,13 @@ async def student_page(
     done: str = "",
     wrong: str = "",
     note: str = "",
+    said: tuple[UUID | None, str] = (None, ""),
     status: int = 200,
 ) -> Response:
-    """`answer`: of an operation just done, `done`: its words. `wrong`: why something was not done, as this `note`."""
+    """`answer`: of an operation just done, `done`: its words.
+
+    `wrong`: why something was not done, as this `note` or what was `said` to a comment.
+    """
     person = office.person
     await office.look_up(student_id)
     try:
@@ -203,9 +208,8 @@ async def student_page(
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,
     )
-    return office.page(
-        "staff_record.html", status=status, page=record_page(office.context, at), done=done, wrong=wrong, note=note
-    )
+    page = record_page(office.context, at)
+    return office.page("staff_record.html", status=status, page=page, done=done, wrong=wrong, note=note, said=said)
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:
