@@ -54,7 +54,12 @@ class ViewContext:
     def from_campus(self, text: str) -> datetime:
         """`2026-06-08T10:35`, as a browser's field has it. Raises `ValueError`."""
         at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=campus_zone(self.site.university.utc_offset_minutes)) if at.tzinfo is None else at
+        if at.tzinfo is None:
+            return at.replace(tzinfo=campus_zone(self.site.university.utc_offset_minutes))
+        try:
+            return self.on_campus(at)
+        except OverflowError:
+            raise ValueError("it lies beyond the calendar") from None
 
     def campus_time(self, at: datetime) -> str:
         """`2026-06-08 10:35`, for a file."""

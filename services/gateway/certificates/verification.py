@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey
 from schemas.events import Verdict
 from services.gateway.read_model.signed_form import student_of
 from services.gateway.read_model.types import Attested, Case, PublishedSubmission
+from services.gateway.typed_names import may_be_name, typed_name
 from services.kit.receipts.form_digest import instant, stands_for
 from services.kit.receipts.jws import Form, InvalidSignature
 from services.kit.receipts.numbers import read_form_number
@@ -83,13 +84,15 @@ def read_scan(text: str, keys: Mapping[str, OKPKey], revoked: Collection[str] = 
 
 def searched(text: str) -> str | None:
     """What a student is looked for by: a number or a name. None for what a form is read from."""
-    text = " ".join(text.split())
-    is_form = _is_form(text) or read_form_number(text) is not None
-    return None if is_form or not 0 < len(text) <= MAX_SEARCH or not text.isprintable() else text
+    text = typed_name(text)
+    # No signature is so short: two dots are of a name here.
+    is_form = packed_in(text) is not None or read_form_number(text) is not None
+    return None if is_form or not may_be_name(text) or len(text) > MAX_SEARCH else text
 
 
 def _is_form(text: str) -> bool:
-    return packed_in(text) is not None or text.count(".") == 2
+    signed = text.count(".") == 2 and (len(text) > MAX_SEARCH or " " not in text)
+    return signed or packed_in(text) is not None
 
 
 def _of_revoked_key(text: str, revoked: Collection[str]) -> Form | None:

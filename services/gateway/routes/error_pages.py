@@ -162,6 +162,7 @@ def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
         paragraphs=[texts(f"{area}.away_text")],
         session=None,
         action=(home, texts(f"{area}.title")),
+        back=home,
         status=503,
         headers=RETRY,
         picture="cloud",

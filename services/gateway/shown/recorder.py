@@ -1,21 +1,23 @@
 """Notes which page a student is shown, and has it written by and by: nobody who asks for a page waits for it.
 
-A page that was shown already costs two look-ups. What is lost: the last `FLUSH_S` of a process that is killed, and
-pages beyond `MAX_WAITING` while the database takes none, which are counted.
+A page that was shown already costs two look-ups, and one in the database for all of a second: another process may have
+shown another one in between. What is lost: the last `FLUSH_S` of a process that is killed, and pages beyond
+`MAX_WAITING` while the database takes none, which are counted.
 """
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.gateway.shown.document import ShownPage
-from services.gateway.shown.table import Shown, Still, still_shown, write
+from services.gateway.shown.table import Shown, Still, shown_otherwise, still_shown, write
 from services.kit.observability import metrics
 
 FLUSH_S: Final = 1.0
@@ -27,6 +29,7 @@ MAX_KNOWN: Final = 50_000
 STILL_EVERY: Final = timedelta(minutes=5)
 """So exact is the instant at which a page was last shown."""
 _log = structlog.get_logger(__name__)
+T = TypeVar("T", Shown, Still)
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class ShownPages:
         self._known: OrderedDict[tuple[str, str], _Current] = OrderedDict()
         self._waiting: list[Shown] = []
         self._still: dict[tuple[str, str], Still] = {}
+        self._again: dict[tuple[str, str], Shown] = {}
+        """Pages that this process has shown before; the newest of each student and language."""
         self._dropped = 0
 
     def note(self, student_id: str, language: str, page: ShownPage) -> None:
@@ -54,7 +59,10 @@ class ShownPages:
         current = self._known.get(key)
         if current is None or current.digest != page.digest:
             self._changed(key, page, now, resumed=current is None)
-        elif now - current.noted_at >= STILL_EVERY:
+            return
+        if len(self._again) < MAX_WAITING:
+            self._again[key] = Shown(student_id, language, now, page, resumed=True)
+        if now - current.noted_at >= STILL_EVERY:
             current.noted_at = now
             self._still[key] = Still(student_id, language, page.digest, now)
 
@@ -70,15 +78,17 @@ class ShownPages:
     async def flush(self) -> None:
         """Writes all that waits. Raises database errors, and keeps what was not written."""
         with suppress_instrumentation():
-            while self._waiting or self._still:
+            while self._waiting or self._still or self._again:
                 batch, still = self._waiting[:BATCH], list(self._still.values())[:BATCH]
+                # After what waits: the page that is shown again may be one of it.
+                again = list(self._again.values())[:BATCH] if len(self._waiting) <= BATCH else []
                 async with self._pool.acquire() as connection, connection.transaction():
                     await write(connection, batch)
                     await still_shown(connection, still)
+                    await write(connection, await shown_otherwise(connection, again) if again else ())
                 del self._waiting[: len(batch)]
-                for one in still:
-                    if self._still.get((one.student_id, one.language)) is one:
-                        del self._still[one.student_id, one.language]
+                _drop(self._still, still)
+                _drop(self._again, again)
         if self._dropped:
             _log.error("shown_pages.dropped", count=self._dropped)
             self._dropped = 0
@@ -93,4 +103,13 @@ class ShownPages:
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
         self._still.pop(key, None)
+        self._again.pop(key, None)
         self._waiting.append(Shown(*key, now, page, resumed))
+
+
+def _drop(noted: dict[tuple[str, str], T], written: Sequence[T]) -> None:
+    """What came meanwhile stays."""
+    for one in written:
+        key = one.student_id, one.language
+        if noted.get(key) is one:
+            del noted[key]

@@ -37,6 +37,14 @@ WHERE shown_page.digest = given.digest AND shown_page.shown_id = (
     WHERE kept.student_id = given.student_id AND kept.language = given.language AND kept.first_shown_at <= given.at
     ORDER BY kept.first_shown_at DESC, kept.shown_id DESC LIMIT 1)
 """
+_OTHERWISE: Final = """
+SELECT number FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[])
+     WITH ORDINALITY AS given (student_id, language, digest, at, number)
+WHERE digest IS DISTINCT FROM (
+    SELECT kept.digest FROM shown_page AS kept
+    WHERE kept.student_id = given.student_id AND kept.language = given.language AND kept.first_shown_at <= given.at
+    ORDER BY kept.first_shown_at DESC, kept.shown_id DESC LIMIT 1)
+"""
 _HISTORY: Final = """
 SELECT language, first_shown_at, last_shown_at, document FROM (
     SELECT * FROM shown_page WHERE student_id = $1 ORDER BY first_shown_at DESC, shown_id DESC LIMIT $2
@@ -106,3 +114,15 @@ async def still_shown(connection: Connection, pages: Sequence[Still]) -> None:
             [one.digest for one in pages],
             [one.at for one in pages],
         )
+
+
+async def shown_otherwise(connection: Connection, pages: Sequence[Shown]) -> list[Shown]:
+    """Those before which another page was shown, by another process."""
+    rows = await connection.fetch(
+        _OTHERWISE,
+        [one.student_id for one in pages],
+        [one.language for one in pages],
+        [one.page.digest for one in pages],
+        [one.at for one in pages],
+    )
+    return [pages[row["number"] - 1] for row in rows]

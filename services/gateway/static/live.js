@@ -82,6 +82,15 @@
       : href ? fresh.querySelector('a[href="' + href + '"]') : null;
   }
 
+  function names(parts) {
+    return Array.prototype.map.call(parts, function (part) { return part.id; }).join(" ");
+  }
+
+  // The basics have no mark: they show all that they are made from.
+  function isSame(part, fresh) {
+    return part.dataset.mark ? part.dataset.mark === fresh.dataset.mark : part.textContent === fresh.textContent;
+  }
+
   function replaceParts(html) {
     var next = new DOMParser().parseFromString(html, "text/html");
     var spoken = [];
@@ -92,14 +101,13 @@
     }
     var parts = next.querySelectorAll("[data-part]");
     var known = live.querySelectorAll("[data-part]");
-    if (parts.length !== known.length) {
+    if (names(parts) !== names(known)) {
       live.replaceChildren.apply(live, Array.prototype.slice.call(next.body.childNodes));
       return;
     }
     Array.prototype.forEach.call(parts, function (fresh) {
       var part = document.getElementById(fresh.id);
-      if (!part) { return; }
-      if (part.dataset.mark === fresh.dataset.mark) { return; }
+      if (isSame(part, fresh)) { return; }
       var opened = part.querySelector("details[open]") !== null;
       var active = part.contains(document.activeElement) ? document.activeElement : null;
       var words = markChange(part, fresh);

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Collection
 from typing import Final
 
 from opentelemetry import trace
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,14 +29,17 @@ HSTS: Final = "max-age=31536000; includeSubDomains"
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
 )
-
+_OTHER_CHARSET: Final = Problem(
+    415, "other-charset", "The form is not in UTF-8", detail="Send it in UTF-8, without a charset; nothing was done."
+)
+_UTF_8: Final = (b"utf-8", b"utf8")
 _ELSEWHERE: Final = Problem(
     421, "misdirected", "Another host was asked", detail="Send the request to this service's own address."
 )
 
 
 class RequestLimits:
-    """Default headers, the trace's id, problems for 413, and no re-raise of answered errors."""
+    """Default headers, the trace's id, problems for 413 and 415, and no re-raise of answered errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -45,12 +49,23 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         response = _Response(scope, receive, send)
+        if _in_other_charset(Headers(scope=scope).get("content-type", "")):
+            await _OTHER_CHARSET.response()(scope, receive, response.send)
+            return
         try:
             await self.app(scope, receive, response.send)
         except Exception:
             # Starlette re-raises what our handler has logged and answered; a half-sent response has to be cut off.
             if not response.complete:
                 raise
+
+
+def _in_other_charset(content_type: str) -> bool:
+    """Of a multipart form. Starlette would decode it by any of Python's codecs: some take a minute for a megabyte."""
+    if "multipart" not in content_type.lower():
+        return False
+    _, parameters = parse_options_header(content_type)
+    return parameters.get(b"charset", b"utf-8").lower() not in _UTF_8
 
 
 class _Response:

@@ -27,7 +27,7 @@ def form_view(context: ViewContext, submission: Submission, case: Case) -> FormV
         code=submission.code,
         qr_text=submission.qr_text,
         student=student_info(context, submission.student or case),
-        groups=groups,
+        groups=tuple(group for group in groups if group.lines),
         exceptions=tuple(later_matter(context, one) for one in submission.exceptions),
         issued=context.local_time(submission.issued_at) if submission.issued_at else None,
         void=void_sentence(context, submission.void) if submission.void else "",
@@ -45,12 +45,14 @@ def void_sentence(context: ViewContext, void: FormVoid) -> str:
 def _group(
     context: ViewContext, department: DepartmentManifest, submission: Submission, attested: Attested | None
 ) -> Group:
-    """Without `attested`, every check of the department was waived and it was not asked."""
+    """Of the checks that there were then. Without `attested`, all of them were waived and it was not asked."""
     received = _received(context, department, submission, attested) if attested else None
     waivers = {waiver.key: waiver for waiver in submission.waivers}
+    found = ((check, waivers.get((department.name, check.name))) for check in department.checks)
     views = tuple(
-        check_view(context, _progress(department, check, received, waivers.get((department.name, check.name))))
-        for check in department.checks
+        check_view(context, _progress(department, check, received, waiver))
+        for check, waiver in found
+        if waiver or (received and received.check(check.name))
     )
     return group_view(context.texts, department, views)
 

@@ -189,8 +189,8 @@ async def _page(
     error: str = "",
     status: int = 200,
 ) -> Response:
-    proposals = await office.approvals.pending(office.person)
-    exemptions = await office.approvals.exemptions(office.person)
+    proposals, more_proposals = await office.approvals.pending(office.person)
+    exemptions, more_exemptions = await office.approvals.exemptions(office.person)
     numbers = sorted({one.student_id for one in proposals} | {one.student_id for one in exemptions})
     await office.audit.looked_up(office.session.account, _AREA, numbers)
     names, account = await lists.names(numbers), office.session.account
@@ -199,7 +199,9 @@ async def _page(
         "exceptions.html",
         status=status,
         proposals=[(one, _check_title(office, one), one.is_of(account)) for one in proposals],
+        more_proposals=more_proposals,
         exemptions=[(one, _title_of(office, one.department, one.check)) for one in exemptions],
+        more_exemptions=more_exemptions,
         names=names,
         checks=[
             (f"{name}.{check.name}", office.context.texts.of(check.title))

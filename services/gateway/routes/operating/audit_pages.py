@@ -13,9 +13,10 @@ from services.gateway.staff.lists.list_export import CSV_TYPE, Row, csv_lines
 from services.gateway.staff.operating.audit_search import (
     MAX_EXPORTED,
     Audited,
+    FoundIn,
     chains_of,
     cursors_of,
-    every_entry,
+    every_page,
     found_in,
     written,
 )
@@ -103,12 +104,23 @@ def _query(room: ControlRoom, form: _Search) -> AuditQuery | str:
 
 
 async def _rows(room: ControlRoom, services: tuple[Audited, ...], query: AuditQuery) -> AsyncIterator[Row]:
-    async for one in every_entry(services, room.person, query):
-        entry = one.entry
-        details = "; ".join(f"{name}={value}" for name, value in entry.details.items())
-        seal = "" if entry.seal is None else f"{entry.seal}" if entry.intact else f"{entry.seal} !"
-        at = room.context.on_campus(entry.at).isoformat(timespec="milliseconds")
-        yield entry.student_id or "", at, one.service, entry.act, entry.outcome, entry.actor, details, seal
+    """The last one says which services did not answer: a file is read without the page."""
+    away: list[str] = []
+    async for page in every_page(services, room.person, query):
+        for one in page.found:
+            yield _cells(room, one)
+        away += page.away
+    if away:
+        words = room.context.texts("operator.audit_away", services=room.context.texts.joined(room.titles_of(away)))
+        yield "", "", "", "", "", "", words, ""
+
+
+def _cells(room: ControlRoom, one: FoundIn) -> Row:
+    entry = one.entry
+    details = "; ".join(f"{name}={value}" for name, value in entry.details.items())
+    seal = "" if entry.seal is None else f"{entry.seal}" if entry.intact else f"{entry.seal} !"
+    at = room.context.on_campus(entry.at).isoformat(timespec="milliseconds")
+    return entry.student_id or "", at, one.service, entry.act, entry.outcome, entry.actor, details, seal
 
 
 def _page(room: ControlRoom, form: _Search, *, wrong: str = "", **values: object) -> Response:

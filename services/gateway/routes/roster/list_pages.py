@@ -13,6 +13,7 @@ from services.gateway.routes.roster.entry_pages import entry_page, hits_page
 from services.gateway.routes.roster.roster_office import AREA, CurrentRoster, RosterOffice
 from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
 from services.gateway.staff.roster.listing import STATES, RosterEntry, RosterFilters, RosterReader, State
+from services.gateway.typed_names import may_be_name, typed_name
 from services.gateway.web.csrf import CsrfFields
 from services.kit.student_numbers import student_number
 
@@ -62,11 +63,11 @@ async def next_page(office: CurrentRoster, lists: RosterLists, form: Annotated[_
 async def search(office: CurrentRoster, lists: RosterLists, form: Annotated[_Search, Form()]) -> Response:
     """By number, else by the beginning of a name."""
     office.check_csrf(form.csrf)
-    text = " ".join(form.q.split())
+    text = typed_name(form.q)
     number = student_number(text) if any(one.isdigit() for one in text) else None
     if number is not None:
         return await entry_page(office, number)
-    hits, more = await lists.named(text) if text and text.isprintable() else ((), False)
+    hits, more = await lists.named(text) if may_be_name(text) else ((), False)
     if len(hits) == 1:
         return await entry_page(office, hits[0].student_id)
     return await hits_page(office, hits, more=more, text=text)

@@ -1,5 +1,6 @@
 """Forms of a desk: the fields of an operation are its department's, so no model here names them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -16,6 +17,8 @@ from services.kit.http.problems import Problem
 _PREFIX: Final = "f."
 _MAX_FIELDS: Final = 300
 _MAX_CHARACTERS: Final = 20_000
+_KEY: Final = re.compile(r"[\x21-\x7e]{0,100}")
+"""It is sent on in a header, behind which a mass act puts each student's own part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,17 @@ async def desk_form(request: Request, office: CurrentOffice) -> DeskForm:
     sent = await request.form(max_files=0, max_fields=_MAX_FIELDS)
     pairs = [(name, str(value)) for name, value in sent.multi_items()]
     if any(len(value) > _MAX_CHARACTERS or "\x00" in value for _, value in pairs):
-        raise Problem(422, "invalid-request", title="The request has wrong or missing fields")
+        raise _wrong_request()
     values = dict(pairs)
     office.check_csrf(values.get("csrf", ""))
+    if not _KEY.fullmatch(values.get("key", "")):
+        raise _wrong_request()
     fields = {name.removeprefix(_PREFIX): value for name, value in values.items() if name.startswith(_PREFIX)}
     return DeskForm(office, values, fields, tuple(value for name, value in pairs if name == "pick"))
+
+
+def _wrong_request() -> Problem:
+    return Problem(422, "invalid-request", title="The request has wrong or missing fields")
 
 
 SentForm = Annotated[DeskForm, Depends(desk_form)]

@@ -72,7 +72,9 @@ class Viewer:
         return self.name if self.name == account else f"{self.name} ({account})"
 
     def titles(self, departments: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(self.context.texts.of(self.departments[name].title) for name in departments)
+        """Of those that this installation has: the view may have rows of others."""
+        known = (self.departments[name] for name in departments if name in self.departments)
+        return tuple(self.context.texts.of(one.title) for one in known)
 
 
 async def viewer(

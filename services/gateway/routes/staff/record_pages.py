@@ -21,6 +21,7 @@ from services.gateway.staff.desk.desk_client import DeskRefused
 from services.gateway.staff.desk.operation_form import STUDENT, Typed, body_of, operation_label
 from services.gateway.staff.desk.record_view import AtDesk, record_page
 from services.gateway.staff.lists.work_list import Filters
+from services.gateway.typed_names import may_be_name, typed_name
 from services.gateway.web.csrf import CsrfFields
 from services.kit.rules.fields import Paragraph
 from services.kit.student_numbers import student_number
@@ -70,11 +71,11 @@ async def search(
 ) -> Response:
     """By number, else by the beginning of a name."""
     office.check_csrf(form.csrf)
-    text = " ".join(form.q.split())
+    text = typed_name(form.q)
     number = student_number(text) if any(one.isdigit() for one in text) else None
     if number is not None:
         return await student_page(office, students, number)
-    hits, more = await lists.named(text) if text and text.isprintable() else ((), False)
+    hits, more = await lists.named(text) if may_be_name(text) else ((), False)
     if len(hits) == 1:
         return await student_page(office, students, hits[0].student_id)
     await office.look_up(*(hit.student_id for hit in hits))
@@ -135,7 +136,8 @@ async def answer_comment(office: CurrentOffice, students: Students, form: Annota
     try:
         text = _PARAGRAPH.validate_python(form.text)
     except ValidationError:
-        return await student_page(office, students, form.student, wrong=texts("comment.wrong"), status=422)
+        said, wrong = (form.comment, form.text), texts("comment.wrong")
+        return await student_page(office, students, form.student, wrong=wrong, said=said, status=422)
     account = office.staff.session.account
     if not form.comment or not await office.comments.answer(
         form.comment, name, text, by=office.person, account=account
@@ -173,9 +175,13 @@ async def student_page(
     done: str = "",
     wrong: str = "",
     note: str = "",
+    said: tuple[UUID | None, str] = (None, ""),
     status: int = 200,
 ) -> Response:
-    """`answer`: of an operation just done, `done`: its words. `wrong`: why something was not done, as this `note`."""
+    """`answer`: of an operation just done, `done`: its words.
+
+    `wrong`: why something was not done, as this `note` or what was `said` to a comment.
+    """
     person = office.person
     await office.look_up(student_id)
     try:
@@ -202,9 +208,8 @@ async def student_page(
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,
     )
-    return office.page(
-        "staff_record.html", status=status, page=record_page(office.context, at), done=done, wrong=wrong, note=note
-    )
+    page = record_page(office.context, at)
+    return office.page("staff_record.html", status=status, page=page, done=done, wrong=wrong, note=note, said=said)
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:

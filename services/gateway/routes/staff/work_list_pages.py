@@ -1,12 +1,12 @@
 """A department's work list: who is open there, why and since when. What names a student is sent by POST."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
+from schemas.types import Instant
 from services.gateway.routes.dependencies import Context, Pages, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, CurrentStaff, Office
 from services.gateway.staff.desk.desk_client import DeskUnavailable
@@ -36,7 +36,7 @@ class _After(CsrfFields):
     sort: Sort = "since"
     comment: Commented = ""
     after: Annotated[str, Field(max_length=64)]
-    since: datetime
+    since: Instant
 
 
 @router.get("/staff")

@@ -5,6 +5,7 @@ goes on to the routes of these addresses: nobody signed in, staff, no case, an o
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,6 +31,7 @@ from services.gateway.tables.visits import Visit, Visits
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE, cookies_of
 from services.gateway.web.kept_answers import KeptAnswer, KeptAnswers
 from services.gateway.web.renderer import Renderer
+from services.gateway.web.role_confirmation import RoleConfirmation
 
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
@@ -46,6 +48,15 @@ class CaseInput:
     rows: StudentRows
     texts: Texts
     now: datetime
+
+
+async def _visit(components: Mapping[type[Any], Any], session_id: str | None) -> Visit | None:
+    """Of a student who works here too, with the roles that the session has now; None if it ended."""
+    visit: Visit | None = await components[Visits].find(session_id)
+    if visit is None or session_id is None or not visit.session.roles:
+        return visit
+    session = await components[RoleConfirmation].confirmed(session_id, visit.session)
+    return session and replace(visit, session=session)
 
 
 class CaseReads:
@@ -81,7 +92,7 @@ class CaseReads:
             return None
         headers = Headers(scope=scope)
         cookies = cookies_of(scope, headers)
-        visit = await components[Visits].find(cookies.get(SESSION_COOKIE))
+        visit = await _visit(components, cookies.get(SESSION_COOKIE))
         if visit is None or not visit.session.student_id:
             return None
         rows = await read_model.rows_of(visit.session.student_id)

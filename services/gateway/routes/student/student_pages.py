@@ -41,10 +41,15 @@ _BACK: Final = frozenset(
         "/me/notices",
         "/completed",
         "/submitted",
+        "/sessions",
         "/desk",
         "/verify",
         "/sign-in/number",
         "/staff",
+        "/progress",
+        "/roster",
+        "/exceptions",
+        "/operator",
     }
 )
 _STAFF_PAGE: Final = re.compile(r"/staff/[a-z][a-z0-9-]{0,40}")

@@ -25,11 +25,16 @@ from services.kit.secret_files import NoSecret
 
 _TIMEOUT_S: Final = 10.0
 _REFUSED: Final = (400, 404, 409, 413, 415, 422, 423, 429)
+_SLOWED: Final = ("too-many-requests", "too-many-wrong-tokens")
+"""Of the gateway, whatever it asks: no answer to what this person did."""
 _log = structlog.get_logger(__name__)
 
 
 class DeskUnavailable(Exception):
-    """It has no address, does not answer, or does not know the gateway. What was asked may have been done."""
+    """It has no address, does not answer, or does not know the gateway, or takes no more requests of it now.
+
+    What was asked may have been done.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,9 @@ class DeskClient:
         if answer.is_success:
             return answer
         if answer.status_code in _REFUSED:
-            raise DeskRefused(answer.status_code, _problem(answer))
+            refused = DeskRefused(answer.status_code, _problem(answer))
+            if refused.slug not in _SLOWED:
+                raise refused
         _log.warning("desk.failed", department=self.department, error=str(answer.status_code))
         raise DeskUnavailable(self.department)
 

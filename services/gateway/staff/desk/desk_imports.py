@@ -14,7 +14,7 @@ from services.gateway.staff.desk.import_answers import ImportJob, ImportJobs, Im
 A = TypeVar("A", bound=DeskAnswer)
 _PAGE: Final = 20
 _ROWS: Final = 100
-_UPLOAD_TIMEOUT_S: Final = 60.0
+UPLOAD_TIMEOUT_S: Final = 60.0
 """A file of 20 MB is read before it is answered; a preview tries its rows for half a minute."""
 
 
@@ -51,17 +51,17 @@ class DeskImports:
         return self._read(ImportRows, await self.desk.send("GET", f"/imports/{job_id}/rows", self.person, query=query))
 
     async def rejected_file(self, job_id: UUID) -> httpx.Response:
-        return await self.desk.send("GET", f"/imports/{job_id}/rows.csv", self.person, timeout_s=_UPLOAD_TIMEOUT_S)
+        return await self.desk.send("GET", f"/imports/{job_id}/rows.csv", self.person, timeout_s=UPLOAD_TIMEOUT_S)
 
     async def preview(self, file: SentFile) -> ImportPreview:
         path = "/imports/preview"
-        answer = await self.desk.send("POST", path, self.person, file=file.part, timeout_s=_UPLOAD_TIMEOUT_S)
+        answer = await self.desk.send("POST", path, self.person, file=file.part, timeout_s=UPLOAD_TIMEOUT_S)
         return self._read(ImportPreview, answer)
 
     async def start(self, file: SentFile) -> ImportJob:
         query = {"covers": file.covers} if file.covers else None
         answer = await self.desk.send(
-            "POST", "/imports", self.person, query=query, file=file.part, timeout_s=_UPLOAD_TIMEOUT_S
+            "POST", "/imports", self.person, query=query, file=file.part, timeout_s=UPLOAD_TIMEOUT_S
         )
         return self._read(ImportJob, answer)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from services.kit.imports.export import as_text, quoted
 
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_NOT_IN_TITLE: Final = re.compile(r"[\\*?:/\[\]]")
+"""Of a sheet: a department's own title may have one."""
 _WIDTHS: Final = (18, 14, 26, 26, 10, 40, 22)
 
 Row = Sequence[str]
@@ -26,7 +29,7 @@ async def csv_lines(heading: Row, rows: AsyncIterator[Row]) -> AsyncIterator[byt
 
 def xlsx_file(title: str, heading: Row, rows: Sequence[Row]) -> bytes:
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
+    sheet = book.create_sheet(_NOT_IN_TITLE.sub(" ", title)[:31])
     for number, width in enumerate(_WIDTHS):
         sheet.column_dimensions["ABCDEFG"[number]].width = width
     sheet.freeze_panes = "A2"

@@ -1,9 +1,11 @@
 """One search over the audits of all services, newest first, page by page."""
 
 import asyncio
+import heapq
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
@@ -59,9 +61,14 @@ async def found_in(
 
 
 def merged(pages: Mapping[str, AuditPage], away: tuple[str, ...], cursors: Cursors, limit: int) -> AuditFound:
-    """The newest `limit` of the pages."""
-    every = [FoundIn(service, entry) for service, page in pages.items() for entry in page.entries]
-    newest = sorted(every, key=lambda one: (one.entry.at, one.service, one.entry.entry_id), reverse=True)[:limit]
+    """The newest `limit` of the pages.
+
+    A service's entries stay in their order, that of its cursor: of two that are written at once, the later instant may
+    be the earlier entry's.
+    """
+    lists = [[FoundIn(service, entry) for entry in page.entries] for service, page in pages.items()]
+    every = heapq.merge(*lists, key=lambda one: (one.entry.at, one.service), reverse=True)
+    newest = list(islice(every, limit))
     following: dict[str, int] = {}
     for service, page in pages.items():
         taken = [one.entry.entry_id for one in newest if one.service == service]
@@ -73,14 +80,13 @@ def merged(pages: Mapping[str, AuditPage], away: tuple[str, ...], cursors: Curso
     return AuditFound(tuple(newest), away, following)
 
 
-async def every_entry(services: Collection[Audited], person: str, query: AuditQuery) -> AsyncIterator[FoundIn]:
-    """At most `MAX_EXPORTED`. Each page is a search of its own in the audits."""
+async def every_page(services: Collection[Audited], person: str, query: AuditQuery) -> AsyncIterator[AuditFound]:
+    """Of at most `MAX_EXPORTED` entries. Each page is a search of its own in the audits."""
     cursors: Cursors | None = None
     count = 0
     while cursors is None or cursors:
         page = await found_in(services, person, query, cursors, limit=_EXPORT_PAGE)
-        for one in page.found:
-            yield one
+        yield page
         count += len(page.found)
         cursors = page.following if count < MAX_EXPORTED else {}
 

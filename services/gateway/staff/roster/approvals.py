@@ -53,10 +53,12 @@ class Exemption(DeskAnswer):
 
 class _Proposals(DeskAnswer):
     proposals: tuple[Proposal, ...]
+    next_after: int | None = None
 
 
 class _Exemptions(DeskAnswer):
     exemptions: tuple[Exemption, ...]
+    next_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,17 @@ class ApprovalsClient:
 
     desk: DeskClient
 
-    async def pending(self, person: str) -> tuple[Proposal, ...]:
-        """Oldest first, at most 200."""
+    async def pending(self, person: str) -> tuple[tuple[Proposal, ...], bool]:
+        """Oldest first, at most 200, and whether there are more."""
         query = {"state": "open", "limit": _LIMIT}
-        return self._read(_Proposals, await self.desk.send("GET", "/approvals", person, query=query)).proposals
+        found = self._read(_Proposals, await self.desk.send("GET", "/approvals", person, query=query))
+        return found.proposals, found.next_after is not None
 
-    async def exemptions(self, person: str) -> tuple[Exemption, ...]:
-        """In force, at most 200."""
+    async def exemptions(self, person: str) -> tuple[tuple[Exemption, ...], bool]:
+        """In force, oldest first, at most 200, and whether there are more."""
         answer = await self.desk.send("GET", "/exemptions", person, query={"limit": _LIMIT})
-        return self._read(_Exemptions, answer).exemptions
+        found = self._read(_Exemptions, answer)
+        return found.exemptions, found.next_after is not None
 
     async def proposal(self, person: str, proposal_id: int) -> Proposal:
         return self._read(Proposal, await self.desk.send("GET", f"/approvals/{proposal_id}", person))

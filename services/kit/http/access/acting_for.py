@@ -14,8 +14,13 @@ _MAX: Final = 300
 
 
 def acting_for(person: str, address: str = "") -> dict[str, str]:
-    named = {ACTING_FOR: quote(person[:_MAX])}
+    named = {ACTING_FOR: quote(_on_one_line(person)[:_MAX])}
     return {**named, ACTING_FROM: address} if address else named
+
+
+def _on_one_line(person: str) -> str:
+    """With plain spaces and nothing invisible, as `actor` asks: many providers write 张　三."""
+    return " ".join("".join(one for one in person if one.isprintable() or one.isspace()).split())
 
 
 def address_of(header: str) -> str:

@@ -37,7 +37,7 @@ class CredentialsFile:
     def __init__(self, path: Path | None) -> None:
         """Raises `ValueError`, without content."""
         self._path = path
-        self._version = _version(path)
+        self._version = self._refused = _version(path)
         self._entries = _read(path) if path is not None else ()
         self._look_again_s = 0.0
 
@@ -56,7 +56,7 @@ class CredentialsFile:
         return found
 
     def _reload(self) -> None:
-        """What cannot be read leaves the entries before in force: it may be half written."""
+        """What cannot be read leaves the entries before in force: it may be half written, or not readable yet."""
         if self._path is None or time.monotonic() < self._look_again_s:
             return
         self._look_again_s = time.monotonic() + _LOOKED_AT_EVERY_S
@@ -66,10 +66,13 @@ class CredentialsFile:
         try:
             self._entries = _read(self._path)
         except (OSError, ValueError) as error:
-            _log.error("credentials.refused", error=type(error).__name__)
+            # Tried again until it can be read, and said once: a right to read is given without another version.
+            if version != self._refused:
+                _log.error("credentials.refused", error=type(error).__name__)
+            self._refused = version
         else:
             _log.info("credentials.reloaded", entries=len(self._entries))
-        self._version = version
+            self._version = self._refused = version
 
 
 def _read(path: Path) -> tuple[FileEntry, ...]:

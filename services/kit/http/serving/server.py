@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ class Server(uvicorn.Server):
             settings.max_connections, settings.max_connections_per_address, TrustedProxies(settings.trusted_proxies)
         )
         super().__init__(self._configure(app))
-        self._certificate_read = _changed_at(settings)
+        self._certificate_read = self._certificate_refused = _changed_at(settings)
         _measure_certificate(settings.tls_certificate)
 
     def _configure(self, app: ASGIApp) -> uvicorn.Config:
@@ -112,14 +113,18 @@ class Server(uvicorn.Server):
         if changed == self._certificate_read or self.config.ssl is None or self._settings.tls_certificate is None:
             return
         try:
-            self.config.ssl.load_cert_chain(self._settings.tls_certificate, self._settings.tls_key)
+            # First into a context that nobody uses: half of a pair takes away the key of the context it is loaded into.
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.config.ssl):
+                context.load_cert_chain(self._settings.tls_certificate, self._settings.tls_key)
         except (OSError, ValueError) as error:
-            # Half of the pair has been replaced: tried again once the other has.
-            _log.error("certificate.refused", error=type(error).__name__)
+            # Half of the pair has been replaced, or may not be read yet, which changes no time: tried again, said once.
+            if changed != self._certificate_refused:
+                _log.error("certificate.refused", error=type(error).__name__)
+            self._certificate_refused = changed
         else:
             _log.info("certificate.reloaded")
             _measure_certificate(self._settings.tls_certificate)
-        self._certificate_read = changed
+            self._certificate_read = self._certificate_refused = changed
 
 
 def serve(app: FastAPI, settings: Settings) -> None:

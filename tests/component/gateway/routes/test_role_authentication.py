@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from deploy.local.installation import new_student_id
 from services.kit.names import CERTIFICATE_DESK, desk_role
 from tests.support.gateway.hostile_provider import NEXT_KEY, Answer, Hostile, answer, come_back, start
+from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import rows
 
@@ -206,3 +207,32 @@ async def test_a_student_who_reads_for_hours_is_not_asked_about(hostile_gate: Ru
         hostile.asked.clear()
         assert (await browser.get("/api/v1/me")).status_code == 200
         assert hostile.asked["/token"] == 0
+
+
+@pytest.mark.parametrize("address", ["/case", "/api/v1/case", "/me"])
+async def test_a_student_who_works_here_too_is_out_when_the_sign_in_is_over_at_the_provider(
+    hostile_gate: RunningGateway, hostile: Hostile, address: str
+) -> None:
+    async with browser_of(hostile_gate) as browser:
+        number = new_student_id()
+        sub = await working(browser, hostile, student_id=number)
+        clearance = ReadModelWriter(hostile_gate.read_model)
+        await clearance.put_case(number)
+        await clearance.all_clear(number)
+        hostile.token = lambda: JSONResponse({"error": "invalid_grant"}, 400)
+        assert (await browser.get(address)).status_code in (303, 401)
+        assert await ends(hostile_gate, sub) == ["over-at-provider"]
+
+
+async def test_the_case_page_of_a_student_who_works_here_too_has_the_roles_of_now(
+    hostile_gate: RunningGateway, hostile: Hostile
+) -> None:
+    async with browser_of(hostile_gate) as browser:
+        number = new_student_id()
+        sub = await working(browser, hostile, student_id=number)
+        clearance = ReadModelWriter(hostile_gate.read_model)
+        await clearance.put_case(number)
+        await clearance.all_clear(number)
+        hostile.token = tokens(hostile, sub=sub, student_id=number, roles=[])
+        page = await browser.get("/case")
+        assert (page.status_code, 'href="/desk"' in page.text) == (200, False)

@@ -134,3 +134,25 @@ async def test_a_route_refuses_every_role_that_has_no_business_there(
         if turned_away == (name in owners(method, path)):
             wrong[name] = (answer.status_code, answer.headers.get("location"), answer.text[:300])
     assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("student", "/sessions"),
+        ("library", "/staff/library"),
+        ("certificates", "/desk"),
+        ("school", "/progress"),
+        ("school", "/roster"),
+        ("approver", "/exceptions"),
+        ("operator", "/operator"),
+    ],
+)
+async def test_another_language_leads_back_to_the_page_that_it_was_chosen_on(
+    browsers: dict[str, BrowserClient], name: str, address: str
+) -> None:
+    page = await browsers[name].get(address)
+    back = re.search(r'name="back" value="([^"]+)"', page.text)
+    assert back is not None, page.text
+    answer = await browsers[name].post("/language", {"language": "zh", "back": back[1]})
+    assert answer.headers["location"] == address

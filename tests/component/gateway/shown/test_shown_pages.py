@@ -163,6 +163,17 @@ async def test_each_return_of_a_page_is_kept_in_its_order_and_in_its_language(ow
     assert await own.fetchval("SELECT count(*) FROM shown_page WHERE language = 'en'") == 1
 
 
+async def test_a_page_that_comes_back_after_another_process_showed_another_is_kept_as_such(
+    own: "asyncpg.Pool[Any]",
+) -> None:
+    """Behind two gateways a student is shown a page, by the other one an outage, and the page again."""
+    student_id, first, second = new_student_id(), ShownPages(own), ShownPages(own)
+    for pages, words in ((first, "a"), (second, "away"), (first, "a"), (first, "a"), (first, "b")):
+        pages.note(student_id, "zh", page(words))
+        await pages.flush()
+    assert await headlines(own, student_id) == ["a", "away", "a", "b"]
+
+
 async def test_a_student_who_is_forgotten_is_forgotten_here_and_a_page_that_waited_is_not_written(
     own: "asyncpg.Pool[Any]",
 ) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.kit.http.access.auth import Credentials
+from services.kit.http.access import credentials_file
+from services.kit.http.access.auth import Credentials, token_sha256
+from services.kit.http.access.credentials_file import CredentialsFile
 from tests.component.kit.http.application import SECRET, TOKENS, application, client_of, entry, problem_of
 
 
@@ -59,3 +61,24 @@ def test_a_wrong_file_of_credentials_is_refused_without_its_content(tmp_path: Pa
     with pytest.raises(ValueError, match=".") as raised:
         Credentials.load(path)
     assert SECRET not in str(raised.value)
+
+
+def test_a_removed_entry_ends_also_when_the_file_could_not_be_read_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: io.StringIO
+) -> None:
+    """A file put in place without the right to read it, which is given then: nothing else of it changes."""
+    monkeypatch.setattr(credentials_file, "_LOOKED_AT_EVERY_S", 0.0)
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps([entry("a", token_sha256("a")), entry("b", token_sha256("b"))]))
+    file = CredentialsFile(path)
+    path.write_text(json.dumps([entry("b", token_sha256("b"))]))
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(Path, "read_bytes", _forbidden)
+        assert [file.find("a"), file.find("a")] != [None, None]
+    assert lines.getvalue().count("credentials.refused") == 1
+    assert file.find("a") is None
+    assert file.find("b") is not None
+
+
+def _forbidden(path: Path) -> bytes:
+    raise PermissionError

@@ -1,6 +1,7 @@
 """Attacks on a service's own port: heads too large, slow and idle connections, too many of them, foreign hosts."""
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
+from structlog.testing import capture_logs
 
 from services.kit.http.app import create_app
 from services.kit.http.client_address import limited_address
@@ -313,6 +315,30 @@ async def test_a_service_serves_tls_and_takes_a_renewed_certificate_without_a_re
         certificate(tmp_path, "second")
         await eventually(lambda: name_in_certificate(target) == "second", what="the renewed certificate")
         assert name_in_certificate(operators) == "second"
+
+
+async def test_half_a_renewed_pair_leaves_the_one_before_and_the_other_half_is_taken_when_it_can_be_read(
+    tmp_path: Path,
+) -> None:
+    certificate(tmp_path, "first")
+    at, new = tmp_path / "key.pem", tmp_path / "new"
+    new.mkdir()
+    certificate(new, "second")
+    pair: dict[str, Any] = {"tls_certificate": tmp_path / "certificate.pem", "tls_key": at}
+    with live_servers(lambda _: app(), operator_port=0, **pair) as addresses, capture_logs() as logs:
+        target = target_of(addresses[0])
+        times = at.stat()
+        (tmp_path / "certificate.pem").write_bytes((new / "certificate.pem").read_bytes())
+        await eventually(lambda: any(log["event"] == "certificate.refused" for log in logs), what="half of it refused")
+        assert name_in_certificate(target) == "first"
+        at.write_bytes((new / "key.pem").read_bytes())
+        # As a right to read that is given late leaves it.
+        os.utime(at, ns=(times.st_atime_ns, times.st_mtime_ns))
+        await eventually(lambda: name_in_certificate(target) == "second", what="the renewed certificate")
+    assert [log["event"] for log in logs if log["event"].startswith("certificate.")] == [
+        "certificate.refused",
+        "certificate.reloaded",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,18 @@ async def test_a_body_beyond_the_limit_is_refused_as_a_problem(tmp_path: Path) -
         problem_of(await client.post("/loans", content=parts(), headers=headers), 413)
 
 
+@pytest.mark.parametrize("charset", ["punycode", '"undefined"', "utf-7", "UTF-16"])
+async def test_a_form_in_another_charset_is_refused_before_anything_decodes_it(
+    client: httpx.AsyncClient, charset: str
+) -> None:
+    """Python has codecs that take a minute for a megabyte, that make lone surrogates, and one that only fails."""
+    form = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--b--\r\n'
+    headers = {"Idempotency-Key": "k", "Content-Type": f"Multipart/Form-Data; boundary=b; CharSet={charset}"}
+    problem_of(await client.post("/loans", content=form, headers=headers), 415)
+    headers["Content-Type"] = "multipart/form-data; charset=UTF-8; boundary=b"
+    problem_of(await client.post("/loans", content=form, headers=headers), 422)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", f"/{SECRET}", 404), ("TRACE", "/loans", 405), ("GET", "/teapot", 418)]
 )

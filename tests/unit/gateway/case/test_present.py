@@ -88,6 +88,19 @@ def test_a_matter_of_the_roster_after_the_submission_names_the_roster_and_whom_t
     assert [part.text for part in matter.phones] == ["0516-83590322"]
 
 
+def test_a_form_has_no_line_of_a_check_that_came_after_it() -> None:
+    reading = case_samples.completed()
+    (form,) = reading.forms
+    attested = form.facts["library"]
+    before = replace(attested, checks=tuple(one for one in attested.checks if one.check != "thesis"))
+    earlier = replace(form, facts={**form.facts, "library": before})
+    page = shown(replace(reading, forms=(earlier,)))
+    assert page.form is not None
+    library = next(group for group in page.form.groups if group.department == "library")
+    assert [(line.anchor, line.state) for line in library.lines] == [("library-borrowing", CheckState.CLEAR)]
+    assert library.state is CheckState.CLEAR
+
+
 def test_one_time_is_shown_and_two_where_they_differ_by_a_minute() -> None:
     freshness = lines(shown(case_samples.clear()))["finance-arrears"].freshness
     assert freshness is not None

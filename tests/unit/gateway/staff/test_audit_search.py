@@ -36,6 +36,16 @@ def test_the_newest_of_all_come_first_and_each_service_goes_on_where_it_was_cut(
     assert first.following == {"library": 7, "dorm": 8, "finance": 3}
 
 
+def test_of_two_entries_written_at_once_neither_is_passed_over() -> None:
+    """The database's number and its clock are not read together: entry 9 is older than entry 8."""
+    (eight,), (nine,) = page(8).entries, page(9).entries
+    library = AuditPage(entries=(nine.model_copy(update={"at": START + timedelta(minutes=5)}), eight), next_before=None)
+    first = merged({"library": library, "dorm": page(6)}, (), {}, 2)
+    shown = {(one.service, one.entry.entry_id) for one in first.found}
+    before = first.following.get("library", 0)
+    assert {("library", 9), ("library", 8)} - shown <= {("library", number) for number in range(before)}
+
+
 def test_a_service_whose_entries_are_all_shown_is_not_asked_again() -> None:
     whole = merged({"library": page(9), "dorm": page(8, following=8), "archives": page()}, ("finance",), {}, 50)
     assert (whole.following, whole.away) == ({"dorm": 8}, ("finance",))

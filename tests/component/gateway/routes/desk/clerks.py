@@ -13,7 +13,7 @@ from services.kit.names import CERTIFICATE_DESK
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import rows
 
-CLERKS = tuple(Person(sub=f"clerk-{number}", name="方石", roles=(CERTIFICATE_DESK,)) for number in range(24))
+CLERKS = tuple(Person(sub=f"clerk-{number}", name="方石", roles=(CERTIFICATE_DESK,)) for number in range(40))
 STUDENTS = tuple(Person(sub=f"s-{number}", name="虚构", student_id=new_student_id()) for number in range(8))
 BOTH = Person(sub="both", name="纪小满", student_id=new_student_id(), roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})

@@ -1,5 +1,7 @@
 """A student who has no paper, at the certificate desk: found by number or name, and only the number is checked."""
 
+import pytest
+
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from tests.component.gateway.routes.desk.clerks import at_desk, check
@@ -38,6 +40,16 @@ async def test_a_name_lists_who_has_it_and_who_has_no_form(
     alone = (await check(browser, token, other)).text
     assert "没有有效的离校流程单" in alone
     assert 'name="taken_by"' not in alone
+
+
+@pytest.mark.parametrize("name", ["Md. A. Rahman", "J.R.Okafor", "厍\u3000宁"])
+async def test_a_name_is_a_name_with_initials_or_an_ideographic_space(
+    browser: BrowserClient, clearance: ReadModelWriter, clerk: Person, name: str
+) -> None:
+    form = await clearance.accept_signed(new_student_id(), name=name)
+    token = await at_desk(browser, clerk)
+    assert form.form_number in (await check(browser, token, name)).text
+    assert "没有找到这个学号或姓名" in (await check(browser, token, "Md. B. Nobody")).text
 
 
 async def test_nobody_is_found_by_a_number_or_a_name_that_is_not_there(browser: BrowserClient, clerk: Person) -> None:

@@ -10,6 +10,7 @@ import pytest
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.staff.roster import approvals
 from services.kit.names import APPROVER, GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
@@ -125,6 +126,21 @@ async def test_it_is_refused_with_a_reason(gateway: RunningGateway, browser: Bro
     refused = await browser.post(f"/exceptions/{number}/refuse", {"csrf": csrf, "why": "证明材料不全"})
     assert "已驳回" in refused.text
     assert student not in refused.text
+
+
+async def test_a_list_that_is_cut_says_so(
+    gateway: RunningGateway, browser: BrowserClient, student: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, second = new_student_id(), BrowserClient(gateway)
+    await ReadModelWriter(gateway.read_model).put_case(other, name="贺兰雪")
+    at_school, approving = await at(browser, SCHOOL), await at(second, APPROVING)
+    for number in (student, other):
+        at_school = (await proposed(browser, at_school, number)).text
+        decided = f"/exceptions/{proposal_of(at_school, number)}/confirm"
+        assert (await second.post(decided, {"csrf": fields(approving)["csrf"]})).status_code == 200
+    monkeypatch.setattr(approvals, "_LIMIT", 1)
+    assert '生效中的特批 <span class="num">1+</span>' in (await second.get("/exceptions")).text
+    await second.close()
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ async def test_what_was_found_goes_on_page_after_page_and_into_a_file(
     assert json.loads(rows[1][6].split(";")[0].removeprefix("version=")) == 59
 
 
+async def test_a_file_says_which_services_did_not_answer(browser: BrowserClient, csrf: str) -> None:
+    file = await browser.post("/operator/audit/export", {"csrf": csrf, "act": "nothing.like-it"})
+    (_, *rows) = csv.reader(io.StringIO(file.content.decode("utf-8-sig")))
+    assert [len(row) for row in rows] == [8]
+    assert "以下服务没有响应" in rows[0][6]
+    whole = await browser.post("/operator/audit/export", {"csrf": csrf, "act": "nothing.like-it", "service": "library"})
+    assert "没有响应" not in whole.text
+
+
 async def test_the_whole_chain_is_verified_and_an_entry_that_was_changed_is_named(
     browser: BrowserClient, csrf: str, library: str
 ) -> None:

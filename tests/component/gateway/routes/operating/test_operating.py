@@ -178,7 +178,8 @@ async def test_what_a_students_page_showed_at_an_instant_is_shown_with_where_it_
     for words in ("desk.issue-card", "方石", f"https://traces.example/trace/{TRACE}", "之后变为", "未通过"):
         assert words in page
     assert "还没有打开过页面" in await then("2026-01-01T08:00:00")
-    wrong = await browser.post("/operator/student/then", {"csrf": csrf, "q": student_id, "at": "gestern"})
-    assert (wrong.status_code, "请填写日期和时间" in wrong.text) == (422, True)
+    for at in ("gestern", "0001-01-01T00:00+14:00"):
+        wrong = await browser.post("/operator/student/then", {"csrf": csrf, "q": student_id, "at": at})
+        assert (wrong.status_code, "请填写日期和时间" in wrong.text) == (422, True)
     unknown = await browser.post("/operator/student/then", {"csrf": csrf, "q": "?", "at": between.isoformat()})
     assert unknown.status_code == 422

@@ -176,6 +176,9 @@ async def test_an_answer_is_given_once_by_the_department_of_the_check_alone(
     assert (await other.post("/staff/finance/comment", sent)).status_code == 409
     await other.close()
     assert (await library.answer(" ")).status_code == 422
+    # A tab, as from a spreadsheet, is refused; what was typed is not lost by it.
+    refused = await library.answer("卷一\t已还")
+    assert (refused.status_code, "卷一\t已还</textarea>" in refused.text) == (422, True)
     assert (await library.answer("第一个答复")).status_code == 200
     library.page = before
     answer = await library.answer("第二个答复")

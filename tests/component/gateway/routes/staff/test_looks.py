@@ -67,3 +67,18 @@ async def test_what_is_typed_in_the_place_of_a_number_is_not_written_to_the_audi
     address, hidden = library.form("loan", "loan")
     await library.browser.post(address, {**hidden, "student": "<script>" + "x" * 2000})
     assert all(student is None or len(student) <= 32 for student, *_ in await looks(gateway))
+
+
+async def test_whoever_is_called_with_an_ideographic_space_works_at_the_desk_and_is_named_in_its_audit(
+    gateway: RunningGateway, desks: dict[str, ServedDesk], library: AtWork
+) -> None:
+    renamed = "UPDATE staff_person SET name = $2 WHERE subject = $1"
+    await rows(gateway.database, renamed, LIBRARY.sub, "方\u3000石\u200b")
+    try:
+        number = new_student_id()
+        assert (await library.search(number)).status_code == 200
+    finally:
+        await rows(gateway.database, renamed, LIBRARY.sub, LIBRARY.name)
+    found = "SELECT DISTINCT actor FROM audit.entry WHERE student_id = $1"
+    told = await rows(desks["library"].database, found, number)
+    assert [row["actor"] for row in told] == [f"staff-pages: 方 石 ({LIBRARY.sub})"]

@@ -182,3 +182,26 @@ async def test_the_figures_are_exactly_those_of_the_view_student_by_student(gate
         since = sorted(waiting[one.department, one.check])
         assert (one.oldest, one.median) == (since[0], since[(len(since) - 1) // 2])
     assert [one.students for one in found.checks] == sorted((one.students for one in found.checks), reverse=True)
+
+
+async def test_a_department_that_the_gateway_does_not_know_is_left_out_of_the_list(
+    browser: BrowserClient, gateway: RunningGateway
+) -> None:
+    """As one that ended here, or that this gateway's release has not yet."""
+    clearance, number, cohort = ReadModelWriter(gateway.read_model), new_student_id(), "2041"
+    await clearance.put_case(number, college=OURS, cohort=cohort)
+    for department, check in (("library", "borrowing"), ("museum", "loans")):
+        await clearance.put_status(number, department, [case_samples.check(check, {}, Reason(code="not-returned"))])
+    listed = await (await signed_in(browser, SCHOOL)).get(f"/progress/students?cohort={cohort}")
+    assert listed.status_code == 200, listed.text
+    assert [row[4] for row in table(listed.text, "list-title")] == ["图书馆"]
+
+
+async def test_students_without_a_college_are_counted_under_no_link_to_everybody(
+    browser: BrowserClient, gateway: RunningGateway
+) -> None:
+    cohort = "2042"
+    await ReadModelWriter(gateway.read_model).put_case(new_student_id(), college="", cohort=cohort)
+    page = (await (await signed_in(browser, SCHOOL)).get(f"/progress?cohort={cohort}")).text
+    assert table(page, "colleges-title") == [["—", "1", "0 (0%)", "1"]]
+    assert ">—</a>" not in page

@@ -2,6 +2,8 @@
 
 import secrets
 
+import pytest
+
 from deploy.local.installation import new_student_id
 from services.gateway.staff.lists.work_list import MAX_HITS
 from tests.component.gateway.routes.staff.working import AtWork
@@ -29,6 +31,13 @@ async def test_a_student_is_found_by_a_number_in_any_spelling_or_by_the_beginnin
     assert "找到 2 名学生" in answer.text
     assert number in answer.text
     assert other in answer.text
+
+
+@pytest.mark.parametrize("name", ["厍\u3000宁", "José\u00a0Díaz", "علی\u200cرضا"])
+async def test_a_name_is_found_as_the_roster_writes_it(library: AtWork, clearance: ReadModelWriter, name: str) -> None:
+    number = new_student_id()
+    await clearance.put_case(number, name=name)
+    assert number in (await library.search(f" {name}\r\n")).text
 
 
 async def test_of_a_common_name_the_first_are_listed_and_more_of_it_is_asked_for(
@@ -173,6 +182,16 @@ async def test_a_note_without_words_or_with_invisible_ones_is_not_kept_and_stays
         assert "备注没有保存" in answer.text
         assert f"required>{wrong}</textarea>" in answer.text
         assert 'class="noted"' not in answer.text
+
+
+@pytest.mark.parametrize("key", ["é", "a b", "a\r\nX-Other: b", "k" * 101])
+@pytest.mark.parametrize("path", ["operate", "item", "mass"])
+async def test_a_key_that_no_page_has_given_out_is_refused_before_the_desk_is_asked(
+    library: AtWork, path: str, key: str
+) -> None:
+    fields = {"student": new_student_id(), "operation": "cancel-card", "step": "run", "students": new_student_id()}
+    answer = await library.browser.post(f"{library.address}/{path}", {"csrf": library.csrf, "key": key, **fields})
+    assert answer.status_code == 422
 
 
 async def test_no_student_number_is_in_an_address_of_the_pages(library: AtWork) -> None:

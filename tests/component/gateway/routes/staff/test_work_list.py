@@ -93,6 +93,12 @@ async def test_pages_have_everybody_once_in_order(library: AtWork, clearance: Re
     assert "下一页" not in answer.text
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"])
+async def test_a_page_after_an_instant_beyond_the_calendar_is_refused(library: AtWork, since: str) -> None:
+    after = {"csrf": library.csrf, "after": new_student_id(), "since": since}
+    assert (await library.browser.post(library.address, after)).status_code == 422
+
+
 async def test_the_list_of_a_hundred_thousand_students_is_read_by_its_indexes(gateway: RunningGateway) -> None:
     connection = await asyncpg.connect(gateway.read_model)
     try:
