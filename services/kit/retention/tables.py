@@ -34,11 +34,16 @@ def oldest(table: str, condition: str) -> str:
     )
 
 
+# In JSON the letter before a number may be a line break's: `\nTS2026`, here in upper case.
+_BEFORE_WORD: Final = r"(^|[^A-Z0-9-]|\\[BFNRT]|\\U[0-9A-F]{4})"
+
+
 def mentions(text: str) -> str:
-    """Whether the SQL expression `text` has one of the numbers as a word: `TS2026` is not in `TS20260001`."""
+    """Whether the SQL expression `text`, as JSON too, has one of the numbers as a word: `TS2026` is not in
+    `TS20260001`."""
     return (
         "EXISTS (SELECT FROM unnest($1::text[]) AS mentioned (number) WHERE "
-        f"upper(normalize({text}, NFKC)) ~ ('(^|[^A-Z0-9-])' || number || '($|[^A-Z0-9-])'))"
+        f"upper(normalize({text}, NFKC)) ~ ('{_BEFORE_WORD}' || number || '($|[^A-Z0-9-])'))"
     )
 
 
