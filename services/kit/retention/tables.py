@@ -49,6 +49,7 @@ def mentions(text: str) -> str:
 
 _RAW: Final = r"regexp_replace(encode(coalesce(key, '') || ' '::bytea || coalesce(value, ''), 'escape'), "
 _RAW_TEXT: Final = _RAW + r"'\\[0-9]{3}', ' ', 'g')"
+_RAW_AND_WHY: Final = f"{_RAW_TEXT} || ' ' || coalesce(ended_why, '')"
 _CONTENT: Final = "key IS NOT NULL OR value IS NOT NULL OR headers <> '[]'"
 
 # A discarded record still stands in its topic: its position is kept, so that a rebuilt view does not meet it as new.
@@ -58,8 +59,9 @@ _INBOX: Final = (
         "dead_letter",
         forget=(
             f"DELETE FROM dead_letter WHERE ended_how IS DISTINCT FROM 'discarded' AND {mentions(_RAW_TEXT)}",
-            "UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]'"
-            f" WHERE ended_how = 'discarded' AND {mentions(_RAW_TEXT)}",
+            # Why it was discarded, an operator wrote.
+            "UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]', ended_why = NULL"
+            f" WHERE ended_how = 'discarded' AND {mentions(_RAW_AND_WHY)}",
         ),
         purge=f"""
         WITH due AS (

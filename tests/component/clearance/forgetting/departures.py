@@ -72,6 +72,12 @@ async def fill(harness: Harness, student_id: str) -> None:
     ):
         for topic in (harness.topics.submission, harness.topics.command, harness.topics.status("library")):
             await harness.deliver(record_of(topic, record_key.encode(), value.encode("latin-1")))
+    # One is discarded, with the number in the reason as well.
+    await harness.services["library"].pool.execute(
+        "UPDATE dead_letter SET ended_at = now(), ended_how = 'discarded', ended_by = 'operator', ended_why = $1"
+        " WHERE id = (SELECT max(id) FROM dead_letter)",
+        f"{student_id} 的重复消息",
+    )
     await harness.deliver_all()
 
 
