@@ -229,6 +229,15 @@ async def test_a_file_of_heads_finds_a_cut_end_without_kafka(library: Library, t
     assert (cut.exit_code, cut.stderr.splitlines()[0]) == (1, "the chain ends at 2, before the head 4 kept elsewhere")
 
 
+async def test_a_file_of_heads_that_cannot_be_written_is_no_finding(library: Library, tmp_path: Path) -> None:
+    file = str(tmp_path / "missing" / "heads")
+    done = await library.command("verify", "--heads", file)
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (
+        2,
+        f"audit: the head is not added to {file}: No such file or directory",
+    )
+
+
 async def test_no_other_name_than_the_services_is_in_a_head(library: Library) -> None:
     (record,) = await everything(library.kafka, library.topic)
     assert (record.key, record.value.count(b"library"), b"TS" in record.value) == (b"library", 2, False)
