@@ -254,6 +254,10 @@ def explained(error: ValidationError) -> list[str]:
     """Variable and rule, a line each."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
+        if not each["loc"]:
+            # Of several together, which it names.
+            lines.append(each["msg"].removeprefix("Value error, "))
+            continue
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()
         wanted = "is not set" if each["type"] == "missing" else f"is wrong: {each['msg']}"
         lines.append(f"{variable} {wanted}")

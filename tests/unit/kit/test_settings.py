@@ -82,6 +82,17 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
     assert value not in said
 
 
+def test_of_two_variables_that_go_together_the_line_names_both_and_no_third(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    complete(environment)
+    (tmp_path / "tls.pem").touch()
+    environment.setenv("LIXIAO_TLS_CERTIFICATE", str(tmp_path / "tls.pem"))
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert capsys.readouterr().err == "LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together\n"
+
+
 def test_a_service_adds_and_tightens_fields(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
