@@ -27,6 +27,7 @@ Headers = Iterable[tuple[str, bytes | None]]
 TOMBSTONE_HEADERS: Final = (("ce_specversion", b"1.0"), ("ce_type", b"lixiao.student-forgotten.v1"))
 """Of a record without a value that forgets its key. Without them an empty record is a mistake, and unreadable."""
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_FIELD: Final = re.compile(r"\[?[a-z][a-z_-]{0,62}\]?")
 _VALUE_IN_MESSAGE: Final = re.compile(r"Invalid enum value .*?(?= - at|$)", re.DOTALL)
 
 
@@ -165,7 +166,12 @@ def _validated(model: type[Message], value: bytes, data: bytes) -> Message:
         return model.model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Unreadable(f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg']}"[:400]) from None
+        raise Unreadable(f"{_place(first['loc'])[:200]}: {first['msg']}"[:400]) from None
+
+
+def _place(parts: Iterable[int | str]) -> str:
+    """A member's name is the sender's choice, and may be a student's number: shown if it looks like one of a field."""
+    return ".".join(str(part) if isinstance(part, int) or _FIELD.fullmatch(part) else "…" for part in parts)
 
 
 def _refuse_repeated_keys(value: bytes) -> None:

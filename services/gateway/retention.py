@@ -13,7 +13,8 @@ TABLES: Final = (
         purge=oldest("session", "expires_at < $1 OR seen_at < $1"),
         keep="session_idle_s",
     ),
-    Table("shared_limit", purge=oldest("shared_limit", "at < $1"), keep="session_idle_s"),
+    # A limit that is gone is as one that nothing was taken from: the slowest has filled up again after a day.
+    Table("shared_limit", purge=oldest("shared_limit", "at + interval '1 day' < $1"), keep="session_idle_s"),
     Table("used_logout_token", purge=oldest("used_logout_token", "expires_at < $1"), keep="session_idle_s"),
     Table(
         "number_choice",

@@ -4,6 +4,7 @@ LIXIAO_SECRETS_FOLDER may hold files named like them, in lower case. OpenTelemet
 """
 
 import os
+import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.topics import KEPT_DAYS, Topics
 from services.kit.kafka.settings import KafkaSettings
@@ -232,12 +233,31 @@ def load(kind: type[S]) -> S:
         for line in explained(error):
             print(line, file=sys.stderr)
         raise SystemExit(2) from None
+    except SettingsError as error:
+        print(_unread(error), file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+_UNREAD: Final = re.compile(r'error (parsing|getting) value for field "(\w+)"')
+
+
+def _unread(error: SettingsError) -> str:
+    """Of a text that is read before it is compared with any rule."""
+    found = _UNREAD.match(str(error))
+    if found is None:
+        return f"{SECRETS_FOLDER} is wrong: {error}"
+    rule = "it is not JSON" if found[1] == "parsing" else "its file cannot be read as UTF-8"
+    return f"{PREFIX}{found[2].upper()} is wrong: {rule}"
 
 
 def explained(error: ValidationError) -> list[str]:
     """Variable and rule, a line each."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
+        if not each["loc"]:
+            # Of several together, which it names.
+            lines.append(each["msg"].removeprefix("Value error, "))
+            continue
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()
         wanted = "is not set" if each["type"] == "missing" else f"is wrong: {each['msg']}"
         lines.append(f"{variable} {wanted}")

@@ -126,6 +126,8 @@ def statuses_router(
 
     @events(filter=carries(Tombstone))
     async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        # Its department begins anew, with a first version.
+        await known.forget_lines(connection, event.student_id, producers[event.topic])
         await forget(connection, event, topics)
 
     return router
@@ -160,8 +162,10 @@ async def remind(connection: Connection, event: ReminderAsked, reminding: Remind
 
 
 async def forget(connection: Connection, event: Tombstone, topics: Topics) -> None:
-    """By the tombstone of any topic: what came from another in between goes too."""
-    erased = await erase(connection, TABLES, [event.student_id])
+    """The case's tombstone decides. Those of other topics, which may be hours behind it, take what came about the
+    student since, and nothing of one who has a case again."""
+    late = event.topic != topics.case and (await known.case_of(connection, event.student_id)).state is not None
+    erased = {} if late else await erase(connection, TABLES, [event.student_id])
     if event.topic == topics.submission:
         # Behind the student's last record of the service's own topic.
         await outbox.append_tombstone(connection, topic=topics.sent, key=event.student_id)

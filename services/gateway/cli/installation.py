@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -120,7 +121,7 @@ class _Traced:
             "first_shown_at": self.then.kept.since,
             "last_shown_at": self.then.kept.until,
             "replaced_at": self.then.replaced_at,
-            "document": self.then.kept.document.model_dump(mode="json"),
+            "document": self.then.kept.document,
             "lines": [{**asdict(one), "line": one.line.anchor} for one in self.then.lines],
         }
 
@@ -156,4 +157,6 @@ def _print_json(document: Any) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)

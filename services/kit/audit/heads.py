@@ -54,7 +54,7 @@ def read_heads(file: Path, service: str) -> list[KeptHead]:
         return []
     kept = []
     for line in file.read_text("utf-8").splitlines():
-        _, name, head, *rest = (*line.split(), "", "")
+        _, name, head, *rest = (*line.split(), "", "", "")
         if name == service:
             kept.append(KeptHead(Head.parse(head), _ACCEPTED in rest))
     return kept

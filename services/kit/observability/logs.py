@@ -93,6 +93,8 @@ def _with_exception(logger: object, method: str, event: MutableMapping[str, Any]
     record = event.get("_record")
     if isinstance(record, logging.LogRecord) and record.exc_info:
         event["exc_info"] = record.exc_info
+        # asyncio quotes the error once more, below the first line.
+        event["event"] = str(event["event"]).partition("\n")[0]
         record.exc_info = None
         record.exc_text = None
     return event

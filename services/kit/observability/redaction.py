@@ -38,8 +38,12 @@ _ATTRIBUTES: Final = frozenset(
 )
 _FRAMES: Final = 20
 _MAX_TEXT: Final = 500
-_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9fff\uf900-\ufaff]+""")
-"""Quotations, identifiers with six digits (a port has five), and Chinese text."""
+_QUOTED: Final = re.compile(
+    r"""(?<!\w)[bru]?'[^']*('|$)|"[^"]*("|$)|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9fff\uf900-\ufaff]+"""
+)
+"""Quotations, also one whose end was cut off, identifiers with six digits (a port has five), and Chinese text. The
+apostrophe of `can't` begins none.
+"""
 
 
 class RedactingExporter(SpanExporter):

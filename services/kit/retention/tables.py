@@ -34,16 +34,22 @@ def oldest(table: str, condition: str) -> str:
     )
 
 
+# In JSON the letter before a number may be a line break's: `\nTS2026`, here in upper case.
+_BEFORE_WORD: Final = r"(^|[^A-Z0-9-]|\\[BFNRT]|\\U[0-9A-F]{4})"
+
+
 def mentions(text: str) -> str:
-    """Whether the SQL expression `text` has one of the numbers as a word: `TS2026` is not in `TS20260001`."""
+    """Whether the SQL expression `text`, as JSON too, has one of the numbers as a word: `TS2026` is not in
+    `TS20260001`."""
     return (
         "EXISTS (SELECT FROM unnest($1::text[]) AS mentioned (number) WHERE "
-        f"upper(normalize({text}, NFKC)) ~ ('(^|[^A-Z0-9-])' || number || '($|[^A-Z0-9-])'))"
+        f"upper(normalize({text}, NFKC)) ~ ('{_BEFORE_WORD}' || number || '($|[^A-Z0-9-])'))"
     )
 
 
 _RAW: Final = r"regexp_replace(encode(coalesce(key, '') || ' '::bytea || coalesce(value, ''), 'escape'), "
 _RAW_TEXT: Final = _RAW + r"'\\[0-9]{3}', ' ', 'g')"
+_RAW_AND_WHY: Final = f"{_RAW_TEXT} || ' ' || coalesce(ended_why, '')"
 _CONTENT: Final = "key IS NOT NULL OR value IS NOT NULL OR headers <> '[]'"
 
 # A discarded record still stands in its topic: its position is kept, so that a rebuilt view does not meet it as new.
@@ -53,8 +59,9 @@ _INBOX: Final = (
         "dead_letter",
         forget=(
             f"DELETE FROM dead_letter WHERE ended_how IS DISTINCT FROM 'discarded' AND {mentions(_RAW_TEXT)}",
-            "UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]'"
-            f" WHERE ended_how = 'discarded' AND {mentions(_RAW_TEXT)}",
+            # Why it was discarded, an operator wrote.
+            "UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]', ended_why = NULL"
+            f" WHERE ended_how = 'discarded' AND {mentions(_RAW_AND_WHY)}",
         ),
         purge=f"""
         WITH due AS (

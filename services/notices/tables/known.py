@@ -49,6 +49,10 @@ async def learn_lines(connection: Connection, event: StatusChanged, states: dict
     await connection.execute(_LEARN_LINES, event.student_id, event.department, event.version, json.dumps(states))
 
 
+async def forget_lines(connection: Connection, student_id: str, department: str) -> None:
+    await connection.execute(_FORGET_LINES, student_id, department)
+
+
 async def beginning(connection: Connection) -> datetime:
     at: datetime = await connection.fetchval("SELECT at FROM notice_beginning")
     return at
@@ -68,3 +72,4 @@ _LEARN_LINES: Final = """
 INSERT INTO known_line (student_id, department, version, states) VALUES ($1, $2, $3, $4)
 ON CONFLICT (student_id, department) DO UPDATE SET version = excluded.version, states = excluded.states
 """
+_FORGET_LINES: Final = "DELETE FROM known_line WHERE student_id = $1 AND department = $2"

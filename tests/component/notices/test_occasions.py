@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.codec import TOMBSTONE_HEADERS
 from schemas.events import CaseState, Reason
+from services.kit.messaging.relaying.producer import OutboundRecord
 from tests.support.notices.mail_server import MailServer
 from tests.support.notices.running import BLOCKED, PAGE, UNKNOWN, RunningNotices, address_of, now
 from tests.support.waiting import eventually
@@ -153,3 +155,33 @@ async def test_a_forgotten_students_rows_are_gone_and_so_is_what_the_own_topic_s
     await eventually(nothing_left, what="the student's rows to go", timeout_s=30)
     acts = await notices.rows("SELECT act, outcome FROM audit.entry WHERE student_id = $1", student_id)
     assert ("student.forget", "forgotten") in {(row["act"], row["outcome"]) for row in acts}
+
+
+async def test_a_late_tombstone_takes_nothing_from_a_student_who_has_a_case_again_but_that_departments_lines(
+    notices: RunningNotices, mails: MailServer
+) -> None:
+    """Of a department that was down while the student was forgotten and listed again."""
+    student_id = await notices.student()
+    await notices.status(student_id, BLOCKED)
+    await notices.forget(student_id)
+
+    async def forgotten() -> bool:
+        return not await notices.rows("SELECT FROM known_case WHERE student_id = $1", student_id)
+
+    await eventually(forgotten, what="the student to be forgotten", timeout_s=30)
+    await notices.case(student_id, CaseState.OPEN, 1)
+    await notices.keep(student_id, mail=address_of(student_id))
+    await notices.status(student_id, department="library", check="thesis")
+    # What the department still had of before, and its tombstone.
+    await notices.status(student_id, version=40)
+    await notices.publisher.send(
+        [OutboundRecord(notices.topics.status("finance"), student_id.encode(), None, TOMBSTONE_HEADERS)]
+    )
+    notices.versions[student_id, "finance"] = 0
+    await notices.status(student_id, BLOCKED)
+    await notices.status(student_id)
+    await received(mails, student_id, 1)
+    rows = await notices.rows("SELECT state FROM known_case WHERE student_id = $1", student_id)
+    assert [row["state"] for row in rows] == ["open"]
+    lines = await notices.rows("SELECT department, version FROM known_line WHERE student_id = $1", student_id)
+    assert {tuple(row) for row in lines} == {("library", 1), ("finance", 2)}

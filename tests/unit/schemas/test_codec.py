@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from schemas.flows import source_of
 pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)
+EXAMPLES = Path(codec.__file__).parent / "examples"
 
 
 def status(**changes: Any) -> StatusChanged:
@@ -271,3 +273,14 @@ def test_a_refusal_names_the_rule_and_never_the_value(place: str) -> None:
         assert refusal
         assert "Geheim" not in refusal
         assert "王" not in refusal
+
+
+def test_a_refusal_names_no_student_whom_a_member_is_called_after() -> None:
+    example = EXAMPLES / "lixiao.submission-accepted.v1" / "03-accepted-with-its-form.json"
+    document = json.loads(example.read_text("utf-8"))
+    form = document["data"]["form"]
+    (department, attested), *_ = form["facts"].items()
+    form["former"] = {"TS20200001": {department: {**attested, "version": 0}}}
+    with pytest.raises(Unreadable) as refusal:
+        codec.read(json.dumps(document).encode())
+    assert str(refusal.value).startswith(f"form.former.….{department}.version: ")

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from fastapi import Request
+from fastapi.params import Form
 
 from services.kit.http.problems import Problem
 
@@ -14,6 +15,9 @@ class _Repeated(Exception):
 
 async def refuse_repeated_members(request: Request) -> None:
     """Dependency of every route. Raises a 400 `Problem`; what is no JSON is answered by the route."""
+    if not _takes_json(request):
+        # A file may be large, and who sends it is not known yet.
+        return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         return
@@ -28,6 +32,11 @@ async def refuse_repeated_members(request: Request) -> None:
         ) from None
     except (ValueError, RecursionError):
         return
+
+
+def _takes_json(request: Request) -> bool:
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return body is not None and not isinstance(body.field_info, Form)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

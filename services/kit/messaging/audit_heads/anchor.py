@@ -65,7 +65,9 @@ class AuditAnchor:
             return
         async with self._pool.acquire() as connection, connection.transaction():
             self._note(await missed(connection, [*self._published, *self._since]))
-            await self._anchor(connection)
+            # Heads of another chain would push what is missed out of the newest that are read.
+            if self._problem is None:
+                await self._anchor(connection)
 
     async def warning(self) -> str | None:
         """Of readiness."""

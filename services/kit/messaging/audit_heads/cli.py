@@ -47,7 +47,7 @@ def add_chain_commands(commands: typer.Typer, service: str) -> None:
         if report.problems:
             raise typer.Exit(1)
         if file:
-            append_head(file, service, KeptHead(report.head))
+            _keep(file, service, KeptHead(report.head))
 
     @commands.command("accept")
     def accept_command(
@@ -64,7 +64,7 @@ def add_chain_commands(commands: typer.Typer, service: str) -> None:
         if report.problems:
             raise typer.Exit(1)
         if file := heads or settings.audit_heads:
-            append_head(file, service, KeptHead(report.head, accepted=True))
+            _keep(file, service, KeptHead(report.head, accepted=True))
         typer.echo("accepted; the running service publishes it")
 
 
@@ -95,6 +95,14 @@ async def _accepted(settings: Settings, service: str, why: str) -> ChainReport:
         )
         await publish(connection, service, settings.topics.audit(service), KeptHead(report.head, accepted=True))
     return report
+
+
+def _keep(file: Path, service: str, kept: KeptHead) -> None:
+    try:
+        append_head(file, service, kept)
+    except OSError as error:
+        typer.echo(f"audit: the head is not added to {file}: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _print(report: ChainReport, compared: int) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from services.kit.audit.log import command_line_actor
@@ -96,7 +97,7 @@ def replay(
 
     async def apply(store: DeadLetterStore) -> None:
         ids = await _open_ids(store) if dead_letter_id is None else [dead_letter_id]
-        left = 0
+        replayed = left = 0
         for one in ids:
             try:
                 async with store.pool.acquire() as connection:
@@ -104,7 +105,13 @@ def replay(
             except StillUnreadable as still:
                 left += 1
                 _out.print(f"{one}: still unreadable: {still}", markup=False)
-        _out.print(f"{len(ids) - left} replayed, {left} still unreadable")
+            except DeadLetterClosed:
+                # Somebody else was there first.
+                if not every:
+                    raise
+            else:
+                replayed += 1
+        _out.print(f"{replayed} replayed, {left} still unreadable")
         if left:
             raise typer.Exit(1)
 
@@ -152,7 +159,8 @@ def _table(rows: list[StoredDeadLetter]) -> Table:
     for one in rows:
         position = (one.topic, str(one.partition), str(one.offset))
         end = f"{one.ended_how} by {one.ended_by}" if one.ended_how else ""
-        table.add_row(str(one.id), *position, one.reason, f"{one.stored_at:%Y-%m-%d %H:%M:%S}", end)
+        # A reason quotes a pattern, or what its sender chose: `[a-z]` would be taken for markup.
+        table.add_row(str(one.id), *position, escape(one.reason), f"{one.stored_at:%Y-%m-%d %H:%M:%S}", escape(end))
     return table
 
 

@@ -66,11 +66,18 @@ async def fill(harness: Harness, student_id: str) -> None:
     # The number in the value only, in the key only, and in bytes that are no JSON.
     for record_key, value in (
         ("TS1", f'{{"student_id":"{student_id}"}}'),
+        ("TS1", f'{{"remark":"see\\n{student_id}"}}'),
         (student_id, "{"),
         ("?", f"\xff {student_id}"),
     ):
         for topic in (harness.topics.submission, harness.topics.command, harness.topics.status("library")):
             await harness.deliver(record_of(topic, record_key.encode(), value.encode("latin-1")))
+    # One is discarded, with the number in the reason as well.
+    await harness.services["library"].pool.execute(
+        "UPDATE dead_letter SET ended_at = now(), ended_how = 'discarded', ended_by = 'operator', ended_why = $1"
+        " WHERE id = (SELECT max(id) FROM dead_letter)",
+        f"{student_id} 的重复消息",
+    )
     await harness.deliver_all()
 
 
@@ -78,11 +85,14 @@ async def _rejected_row(pool: Any, student_id: str) -> None:
     job_id = uuid4()
     await pool.execute(
         "INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, state, rows_total,"
-        " rejected, finished_at) VALUES ($1, 'k', 'csv', 'utf-8', sha256('a'), 'desk', now(), 'done', 2, 2, now())",
+        " rejected, finished_at) VALUES ($1, 'k', 'csv', 'utf-8', sha256('a'), 'desk', now(), 'done', 3, 3, now())",
         job_id,
     )
+    # A cell of several lines, whose breaks JSON writes with a letter.
+    remark = f"同宿舍：\n{student_id}\t见附件"
     full_width = student_id.lower().translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
-    for number, (cells, read) in enumerate((({"读者证号": full_width}, None), ({"a": "b"}, student_id)), start=1):
+    rows = (({"读者证号": full_width}, None), ({"备注": remark}, None), ({"a": "b"}, student_id))
+    for number, (cells, read) in enumerate(rows, start=1):
         await pool.execute(
             "INSERT INTO import_row (job_id, row_number, state, cells, problems, student_id)"
             " VALUES ($1, $2, 'rejected', $3, '[]', $4)",

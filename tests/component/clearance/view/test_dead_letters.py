@@ -3,20 +3,26 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from aiokafka import ConsumerRecord
+from rich.console import Console
 from typer.testing import CliRunner
 
 from deploy.local.servers.kafka import RunningKafka
+from schemas.codec import Unreadable, read
 from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
 from services.clearance.view.projector import Projector
 from services.clearance.view.status_dead_letters import clear_unreadable_mark
 from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import DeadLetterClosed, ReplayHandler, StillUnreadable
-from services.kit.messaging.dead_letters.store import store_dead_letters
+from services.kit.messaging.dead_letters.cli import DeadLetterStore, commands
+from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
+from services.kit.messaging.log_positions.offsets import Records
+from services.kit.postgres.pool import Connection, open_pool
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -220,3 +226,45 @@ async def test_the_command_line_lists_without_personal_data_shows_replays_and_di
     code, gone = await command("replay", str(first))
     assert (code, "No open dead letter" in gone) == (1, True)
     assert await readable(clearance, who) is True
+
+
+async def test_a_reason_with_brackets_is_listed_as_it_is(
+    clearance: ClearanceFixture, projector: Projector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clearance.configure(monkeypatch)
+    monkeypatch.setattr("services.kit.messaging.dead_letters.cli._out", Console(width=200))
+    event = b'{"specversion":"1.0","id":"1","source":"s","type":"[/b] [a-z]","data":{}}'
+    with pytest.raises(Unreadable) as refused:
+        read(event)
+    dead_letter = DeadLetter(record(clearance, student(), 1, event), str(refused.value))
+    async with clearance.pool.acquire() as connection:
+        await store_dead_letters(connection, projector.group, [dead_letter])
+    listed = await asyncio.to_thread(CliRunner().invoke, cli, ["dead-letters", "list"])
+    assert (listed.exit_code, "'[/b] [a-z]'" in listed.output) == (0, True)
+
+
+async def test_replaying_all_goes_on_behind_one_that_somebody_else_has_ended(
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+) -> None:
+    who = student()
+    await consume(clearance, projector, *[record(clearance, who, at, FIXED) for at in (1, 2, 3)])
+    first, second, third = await letter_ids(clearance)
+    for version, letter in ((1, first), (3, third)):
+        await mended(clearance, letter, status(who, version))
+
+    async def and_another_is_discarded(connection: Connection, records: Records) -> list[DeadLetter]:
+        if records[0].offset == 1:
+            await actions.discard(connection, second, {}, by="operator-2", why="it came again since")
+        return await projector.apply(connection, records)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[DeadLetterStore]:
+        pool = await open_pool(clearance.dsn, name="command", max_size=2)
+        try:
+            yield DeadLetterStore(pool, {projector.group: ReplayHandler(and_another_is_discarded)})
+        finally:
+            await pool.close()
+
+    done = await asyncio.to_thread(CliRunner().invoke, commands, ["replay", "--all"], obj=opened)
+    assert (done.exit_code, done.output) == (0, "2 replayed, 0 still unreadable\n")
+    assert await letter_ids(clearance) == []

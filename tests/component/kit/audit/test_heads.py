@@ -137,6 +137,27 @@ async def test_a_cut_end_is_found_by_the_service_and_by_the_command_until_an_ope
     )
 
 
+async def test_what_is_missed_is_missed_until_an_operator_accepts_it_however_much_the_audit_grows(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.kit.messaging.audit_heads.anchor._NEWEST", 2)
+    await library.pool.execute(CUT)
+    for _ in range(3):
+        await library.grow(2)
+        await library.anchor().once()
+        await library.send()
+    anchor = library.anchor()
+    await anchor.once()
+    assert "seal 4 of the audit is not the one that was published" in (await anchor.warning() or "")
+    assert (await library.command("accept", "--why", "restored last night's backup")).exit_code == 0
+    await library.send()
+    await anchor.once()
+    assert await anchor.warning() is None
+    await library.grow(1)
+    await anchor.once()
+    assert await library.pool.fetchval("SELECT count(*) FROM outbox") == 1
+
+
 async def test_an_audit_made_anew_is_found(library: Library) -> None:
     await library.pool.execute(RECOMPUTED)
     await ChainSealer(library.pool).seal()
@@ -206,6 +227,15 @@ async def test_a_file_of_heads_finds_a_cut_end_without_kafka(library: Library, t
     await library.pool.execute(CUT)
     cut = await library.command(*by_file, LIXIAO_AUDIT_HEADS=file)
     assert (cut.exit_code, cut.stderr.splitlines()[0]) == (1, "the chain ends at 2, before the head 4 kept elsewhere")
+
+
+async def test_a_file_of_heads_that_cannot_be_written_is_no_finding(library: Library, tmp_path: Path) -> None:
+    file = str(tmp_path / "missing" / "heads")
+    done = await library.command("verify", "--heads", file)
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (
+        2,
+        f"audit: the head is not added to {file}: No such file or directory",
+    )
 
 
 async def test_no_other_name_than_the_services_is_in_a_head(library: Library) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 import httpx
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -90,6 +90,10 @@ def routes() -> APIRouter:
     @router.get("/desk")
     async def at_desk(principal: Annotated[Principal, Depends(require(desk_role("library")))]) -> dict[str, str]:
         return {"who": principal.name}
+
+    @router.post("/desk/files", max_body_size=20 * 1024 * 1024)
+    async def file(request: Request, principal: Annotated[Principal, Depends(require(desk_role("library")))]) -> int:
+        return len(await request.body())
 
     return router
 

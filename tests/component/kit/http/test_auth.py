@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ async def test_the_token_of_another_desk_is_refused_and_the_refusal_is_logged_wi
     line = json.loads(lines.getvalue().splitlines()[-1])
     assert (line["event"], line["principal"], line["cause"]) == ("auth.refused", "dorm-desk", "role")
     assert TOKENS["dorm-desk"] not in lines.getvalue()
+
+
+async def test_a_file_of_somebody_unknown_is_not_read_whatever_they_call_it(client: httpx.AsyncClient) -> None:
+    read = 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal read
+        for part in (b"[", *[b"{}," * 1000] * 100, b"{}]"):
+            read += len(part)
+            yield part
+
+    headers = {"Content-Type": "application/json"}
+    problem_of(await client.post("/desk/files", content=parts(), headers=headers), 401)
+    assert read == 0
+    headers["Authorization"] = f"Bearer {TOKENS['library-desk']}"
+    assert (await client.post("/desk/files", content=parts(), headers=headers)).json() == read > 300_000
 
 
 async def test_an_application_without_credentials_lets_nobody_in(tmp_path: Path) -> None:

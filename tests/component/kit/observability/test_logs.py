@@ -1,5 +1,7 @@
 """Log lines: JSON that names its service and trace, and nobody."""
 
+import asyncio
+import gc
 import io
 import logging
 from datetime import datetime
@@ -64,6 +66,8 @@ def test_a_validation_error_is_logged_without_its_input(lines: io.StringIO) -> N
         KeyError("TS20260001"),
         ValueError("invalid literal for int(): 'TS20260001'"),
         RuntimeError("no record of TS20260001 (王小明)"),
+        ValueError("can't convert b'TS20260001', of 'Wang Xiaoming'"),
+        ValueError(f"{'x' * 488} of 'Wang Xiaoming', who is longer than what is kept of a text"),
     ],
 )
 def test_an_error_is_logged_with_its_place_and_without_what_it_quotes(lines: io.StringIO, error: Exception) -> None:
@@ -73,8 +77,21 @@ def test_an_error_is_logged_with_its_place_and_without_what_it_quotes(lines: io.
         structlog.get_logger().error("desk.failed", exc_info=raised)
     assert "TS20260001" not in lines.getvalue()
     assert "王" not in lines.getvalue()
+    assert "Wang" not in lines.getvalue()
     assert last(lines)["error"] == type(error).__name__
     assert "test_logs.py" in last(lines)["error_at"][-1]
+
+
+async def test_an_error_that_nobody_waited_for_is_logged_without_what_it_quotes(lines: io.StringIO) -> None:
+    async def fail() -> None:
+        raise KeyError(SECRET)
+
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    assert SECRET not in lines.getvalue()
+    assert (last(lines)["event"], last(lines)["error"]) == ("Task exception was never retrieved", "KeyError")
 
 
 def test_an_error_keeps_the_address_it_could_not_reach(lines: io.StringIO) -> None:

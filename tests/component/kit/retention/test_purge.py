@@ -6,12 +6,17 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from services.gateway.certificates.proxy_documents import OF_A_CLERK
+from services.gateway.tables.line_comments import OF_A_DAY
+from services.gateway.tables.shared_limits import SharedLimit, SharedLimits
+from services.gateway.web.verification_limits import ADDRESS, NUMBER
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.retention.purge import purge_batch
 from tests.support.retention import FOLDERS, SETTINGS, TABLES, purge_in
 
 SERVICES: Final = tuple(TABLES)
+LIMITS: Final = (OF_A_DAY, OF_A_CLERK, ADDRESS, NUMBER)
 _TABLES_OF_A_DATABASE: Final = """
 SELECT CASE table_schema WHEN 'public' THEN '' ELSE table_schema || '.' END || table_name
 FROM information_schema.tables
@@ -140,4 +145,16 @@ async def test_an_ended_dead_letter_keeps_no_content_and_a_discarded_one_its_pos
     assert await purge_in(pool, tables, days=days + 1) == {}
     rows = await pool.fetch('SELECT "offset", ended_how, key, value FROM dead_letter ORDER BY "offset"')
     assert [tuple(row) for row in rows] == [(1, None, b"TS20260001", b"raw"), (3, "discarded", None, None)]
+    await pool.close()
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+async def test_a_limit_that_is_purged_has_filled_up_again(database: str, limit: SharedLimit) -> None:
+    pool = await migrated(database, "gateway")
+    limits = SharedLimits(pool)
+    while (wait_s := await limits.take(limit, "TS20260001")) == 0.0:
+        pass
+    until_full_s = wait_s + (limit.burst - 1) / limit.rate
+    assert await purge_in(pool, TABLES["gateway"], days=(until_full_s - 60) / 86_400) == {}
+    assert await purge_in(pool, TABLES["gateway"], days=3) == {"shared_limit": 1}
     await pool.close()
