@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.topics import KEPT_DAYS, Topics
 from services.kit.kafka.settings import KafkaSettings
@@ -226,18 +226,33 @@ S = TypeVar("S", bound=BaseSettings)
 
 def load(kind: type[S]) -> S:
     """Reports wrong variables on stderr, without values, and exits with 2."""
+    folder = os.environ.get(SECRETS_FOLDER) or None
+    if folder is not None and not Path(folder).is_dir():
+        raise refused([f"{SECRETS_FOLDER} is wrong: no such folder"])
     try:
-        return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
+        return kind(_secrets_dir=folder)
     except ValidationError as error:
-        for line in explained(error):
-            print(line, file=sys.stderr)
-        raise SystemExit(2) from None
+        raise refused(explained(error)) from None
+    except SettingsError as error:
+        # Of a variable that is read as JSON and is none; the message has the field in quotes, and no value.
+        field = str(error).split('"')[1]
+        raise refused([f"{PREFIX}{field.upper()} is wrong: it is not JSON"]) from None
+
+
+def refused(lines: list[str]) -> SystemExit:
+    """To be raised, when `lines` are on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)
+    return SystemExit(2)
 
 
 def explained(error: ValidationError) -> list[str]:
-    """Variable and rule, a line each."""
+    """Variable and rule, a line each. A rule about several variables names them itself."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
+        if not each["loc"]:
+            lines.append(each["msg"].removeprefix("Value error, "))
+            continue
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()
         wanted = "is not set" if each["type"] == "missing" else f"is wrong: {each['msg']}"
         lines.append(f"{variable} {wanted}")

@@ -81,6 +81,42 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
     assert value not in said
 
 
+def test_what_should_be_json_and_is_none_is_named_without_its_value(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class WithDesks(Settings):
+        desks: dict[str, str]
+
+    complete(environment)
+    environment.setenv("LIXIAO_DESKS", '{"library": "hush-hush"')
+    with pytest.raises(SystemExit) as ended:
+        load(WithDesks)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "LIXIAO_DESKS is wrong: it is not JSON\n"
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/secrets", __file__])
+def test_a_folder_of_secrets_that_is_none_is_said_and_not_passed_over(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_SECRETS_FOLDER", folder)
+    with pytest.raises(SystemExit) as ended:
+        load(Settings)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "LIXIAO_SECRETS_FOLDER is wrong: no such folder\n"
+
+
+def test_a_rule_about_two_variables_names_them_and_no_other(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_TLS_KEY", __file__)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert capsys.readouterr().err == "LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together\n"
+
+
 def test_a_service_adds_and_tightens_fields(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
