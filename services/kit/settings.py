@@ -5,6 +5,8 @@ LIXIAO_SECRETS_FOLDER may hold files named like them, in lower case. OpenTelemet
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
@@ -237,6 +239,15 @@ def load(kind: type[S]) -> S:
         # Of a variable that is read as JSON and is none; the message has the field in quotes, and no value.
         field = str(error).split('"')[1]
         raise refused([f"{PREFIX}{field.upper()} is wrong: it is not JSON"]) from None
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """For files that settings name: a `ValueError` ends the process in one line, as a wrong setting does."""
+    try:
+        yield
+    except ValueError as error:
+        raise refused([" ".join(str(error).split())]) from None
 
 
 def refused(lines: list[str]) -> SystemExit:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.settings import Settings, load
+from services.kit.clearance_policy import load_policy
+from services.kit.settings import Settings, load, reported
 
 DSN = "postgresql://library:hush-hush@127.0.0.1:5432/library"
 
@@ -115,6 +116,19 @@ def test_a_rule_about_two_variables_names_them_and_no_other(
     with pytest.raises(SystemExit):
         load(Settings)
     assert capsys.readouterr().err == "LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together\n"
+
+
+def test_a_file_of_the_university_with_a_fault_is_named_with_its_field_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "clearance.toml"
+    file.write_text("[approvals]\nexpire_after_hours = 0\n")
+    with pytest.raises(SystemExit) as ended, reported():
+        load_policy(tmp_path, {})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{file}: approvals.expire_after_hours: ")
+    assert said.count("\n") == 1
 
 
 def test_a_service_adds_and_tightens_fields(

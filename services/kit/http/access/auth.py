@@ -15,8 +15,9 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
+from services.kit.faults import fault_of
 from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, actor, address_of
-from services.kit.http.access.credentials_file import CredentialsFile, FileEntry, why_unreadable
+from services.kit.http.access.credentials_file import CredentialsFile, FileEntry
 from services.kit.http.client_address import limited_address
 from services.kit.http.openapi import TOKEN
 from services.kit.http.problems import Problem
@@ -63,7 +64,7 @@ class Credentials:
         try:
             return cls.load(settings.credentials, token_rate=settings.token_rate)
         except (OSError, ValueError) as error:
-            raise refused([f"LIXIAO_CREDENTIALS is wrong: {why_unreadable(error)}"]) from None
+            raise refused([f"LIXIAO_CREDENTIALS is wrong: {fault_of(error)}"]) from None
 
     @classmethod
     def load(cls, path: Path | None, *, token_rate: float | None = None) -> "Credentials":

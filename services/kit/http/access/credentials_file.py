@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from services.kit.tokens.store import Principal, token_sha256
 
@@ -79,14 +79,6 @@ def _read(path: Path) -> tuple[FileEntry, ...]:
     if len({entry.token_sha256 for entry in entries}) != len(entries):
         raise ValueError("two credentials have the same token")
     return entries
-
-
-def why_unreadable(error: OSError | ValueError) -> str:
-    """One line, without content."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def _version(path: Path | None) -> tuple[int, int, int] | None:

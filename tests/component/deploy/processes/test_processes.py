@@ -168,7 +168,7 @@ def test_this_machine_is_asked_without_the_proxy_of_the_environment() -> None:
             command = [sys.executable, "-c", asked, address]
             probe = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=proxied)
             assert probe.stdout == "True\n"
-            healthy = [sys.executable, ROOT / "deploy/container/healthy.py"]
+            healthy = [sys.executable, str(ROOT / "deploy/container/healthy.py")]
             port = {"LIXIAO_HTTP_PORT": str(server.server_port)}
             subprocess.run(healthy, check=True, env=proxied | port)
         finally:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from services.kit.faults import fault_of
 from services.kit.http.access.auth import Credentials
-from services.kit.http.access.credentials_file import why_unreadable
 from tests.component.kit.http.application import SECRET, TOKENS, application, client_of, entry, problem_of
 
 
@@ -60,6 +60,6 @@ def test_a_wrong_file_of_credentials_is_refused_without_its_content(tmp_path: Pa
     with pytest.raises(ValueError, match=".") as raised:
         Credentials.load(path)
     assert SECRET not in str(raised.value)
-    assert SECRET not in (line := why_unreadable(raised.value))
+    assert SECRET not in (line := fault_of(raised.value))
     assert line
     assert "\n" not in line
