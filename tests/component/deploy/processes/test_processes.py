@@ -206,6 +206,14 @@ def test_clean_stops_a_launcher_and_removes_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+def test_make_refuses_a_folder_of_which_it_would_remove_another(tmp_path: Path) -> None:
+    halves = os.environ | {"LIXIAO_STATE": str(tmp_path / "mine and" / "state")}
+    refused = subprocess.run(["make", "-n", "clean"], capture_output=True, text=True, check=False, cwd=ROOT, env=halves)
+    assert refused.returncode == 2
+    assert "must not have spaces" in refused.stderr
+    assert refused.stdout == ""
+
+
 def test_clean_leaves_the_reader_of_a_log_alone(tmp_path: Path) -> None:
     log = tmp_path / "state" / "some.log"
     log.parent.mkdir()
