@@ -8,6 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
 CACHE := $(if $(LIXIAO_CACHE),$(LIXIAO_CACHE),$(STATE)/cache)
+# At a space make would split the name, and `clean` remove what the first half names.
+ifneq ($(words $(STATE) $(CACHE)),2)
+$(error LIXIAO_STATE and LIXIAO_CACHE must not have spaces in them for make)
+endif
 STAMP := $(VENV)/.installed
 PYTEST ?=
 # Who does not keep compiled modules compiles them at every start of a service, and tests start hundreds.

@@ -12,11 +12,13 @@ TIMEOUT_S = 5
 
 def main() -> None:
     secrets = Path(os.environ.get("LIXIAO_SECRETS_FOLDER", "/secrets"))
-    tls = "LIXIAO_TLS_CERTIFICATE" in os.environ
+    tls = bool(os.environ.get("LIXIAO_TLS_CERTIFICATE"))
     url = f"http{'s' if tls else ''}://localhost:{os.environ.get('LIXIAO_HTTP_PORT', '8080')}/health/ready"
     authority = ssl.create_default_context(cafile=secrets / "authority.pem") if tls else None
     try:
-        urllib.request.urlopen(url, timeout=TIMEOUT_S, context=authority).close()
+        # Not by a proxy of the environment, which engines hand on to their containers.
+        handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=authority)]
+        urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT_S).close()
     except (OSError, urllib.error.HTTPError) as error:
         sys.exit(f"{url}: {error}")
 

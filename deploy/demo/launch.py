@@ -33,6 +33,7 @@ from services.kit.names import ROSTER
 from services.kit.postgres.migrations import MigrationError
 from services.kit.provisioning.acls import AclsRefused
 from services.kit.provisioning.topics import TopicMismatch
+from services.kit.runtime.private_files import write_private
 
 READY_TIMEOUT_S: Final = 120
 
@@ -145,7 +146,7 @@ class Launch:
                     f"The state in {self.folder} belongs to another {name} ({before[name]}; now {address}). "
                     f"Use another folder (LIXIAO_STATE=/some/folder), or remove this one (make clean)."
                 )
-        note.write_text(json.dumps(now))
+        write_private(note, json.dumps(now))
 
     def _provision_databases(self, services: RunningServices) -> None:
         with _reported_as("The databases could not be created"):

@@ -1,6 +1,7 @@
 """What a launch prints once ready."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def print_welcome(console: Console, services: RunningServices, students: Sequenc
 
 def curl(student_id: str, address: str, token: Path) -> str:
     """For a POSIX shell in the folder the launcher was started in."""
-    shown = os.path.relpath(token) if token.is_relative_to(Path.cwd()) else token
+    shown = shlex.quote(os.path.relpath(token) if token.is_relative_to(Path.cwd()) else str(token))
     return (
         f"  curl -sS {address}/operations/{EXAMPLE[1]} \\\n"
         f'    -H "Authorization: Bearer $(cat {shown})" \\\n'

@@ -11,18 +11,21 @@ from services.clearance.cli import (
     sign_forms_again,
 )
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.clearance.parts import policy_of
 from services.clearance.receipts.cli import OF_A_KEY, keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
 from services.kit.http.serving.server import serve
 from services.kit.names import APPROVER, FORGETTING, FORM_VOID, OPERATOR, ROSTER
 from services.kit.republishing.cli import republish_command
-from services.kit.settings import load
+from services.kit.settings import load, reported
 from services.kit.tokens.cli import token_commands
 
 
 def run() -> None:
     settings = load(ClearanceSettings)
+    with reported():
+        policy_of(settings)
     serve(clearance_app(settings), settings)
 
 

@@ -14,13 +14,15 @@ from services.kit.http.serving.server import serve
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
-from services.kit.settings import load
+from services.kit.settings import load, reported
 from services.kit.signing.configured import verifier_of
 
 
 def run() -> None:
     settings = load(GatewaySettings)
-    serve(gateway_app(settings), settings)
+    with reported():
+        app = gateway_app(settings)
+    serve(app, settings)
 
 
 def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:

@@ -130,7 +130,7 @@ class GatewaySettings(Settings):
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":
         if self.session_idle_s > self.session_life_s:
-            raise ValueError("session_idle_s must not be longer than session_life_s")
+            raise ValueError("LIXIAO_SESSION_IDLE_S must not be longer than LIXIAO_SESSION_LIFE_S")
         return self
 
     @model_validator(mode="after")
@@ -146,23 +146,23 @@ class GatewaySettings(Settings):
     @model_validator(mode="after")
     def _checked_within_life(self) -> "GatewaySettings":
         if self.roles_check_s > self.roles_life_s:
-            raise ValueError("roles_check_s must not be longer than roles_life_s")
+            raise ValueError("LIXIAO_ROLES_CHECK_S must not be longer than LIXIAO_ROLES_LIFE_S")
         return self
 
     @model_validator(mode="after")
     def _sent_again_within_life(self) -> "GatewaySettings":
         if self.command_resend_s > self.command_life_s:
-            raise ValueError("command_resend_s must not be longer than command_life_s")
+            raise ValueError("LIXIAO_COMMAND_RESEND_S must not be longer than LIXIAO_COMMAND_LIFE_S")
         return self
 
     @model_validator(mode="after")
     def _one_provider(self) -> "GatewaySettings":
         if self.sign_in == "oidc" and not (self.openid_issuer and self.openid_client_id):
-            raise ValueError("openid_issuer and openid_client_id are needed to sign in by OpenID Connect")
+            raise ValueError("LIXIAO_OPENID_ISSUER and LIXIAO_OPENID_CLIENT_ID are needed to sign in by OpenID Connect")
         if self.sign_in == "cas" and not self.cas_server:
-            raise ValueError("cas_server is needed to sign in by CAS")
+            raise ValueError("LIXIAO_CAS_SERVER is needed to sign in by CAS")
         if self.sign_in == "cas" and any(one.acr for one in self.role_authentication.values()):
-            raise ValueError("CAS cannot be asked for a strength (acr) of the sign-in")
+            raise ValueError("LIXIAO_ROLE_AUTHENTICATION: CAS cannot be asked for a strength (acr) of the sign-in")
         return self
 
     @property

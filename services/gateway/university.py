@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.gateway.image_size import NAME, size_of
 from services.kit.clearance_policy import ClearancePolicy
+from services.kit.faults import fault_of
 from services.kit.manifests import CheckManifest, DepartmentManifest, Link, Text, discover
 from services.kit.rules.waivers import CheckKey
 
@@ -128,7 +129,7 @@ def load(folder: Path) -> University:
         university = University.model_validate(tomllib.loads(path.read_text("utf-8")))
         _check_pictures(university, folder / PICTURES)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {fault_of(error)}") from error
     return university
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import Name
+from services.kit.faults import fault_of
 from services.kit.rules.fields import ShortLine
 from services.kit.rules.waivers import Attribute, CheckKey, CheckRule, Waiver, normal, rule_waivers
 
@@ -123,5 +124,5 @@ def read_policy(path: Path, required: Mapping[str, Iterable[str]]) -> ClearanceP
         policy = ClearancePolicy.model_validate(tomllib.loads(path.read_text("utf-8")))
         policy.check_rules(required)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {fault_of(error)}") from error
     return policy

@@ -6,6 +6,8 @@ LIXIAO_SECRETS_FOLDER may hold files named like them, in lower case. OpenTelemet
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
@@ -227,15 +229,15 @@ S = TypeVar("S", bound=BaseSettings)
 
 def load(kind: type[S]) -> S:
     """Reports wrong variables on stderr, without values, and exits with 2."""
+    folder = os.environ.get(SECRETS_FOLDER) or None
+    if folder is not None and not Path(folder).is_dir():
+        raise refused([f"{SECRETS_FOLDER} is wrong: no such folder"])
     try:
-        return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
+        return kind(_secrets_dir=folder)
     except ValidationError as error:
-        for line in explained(error):
-            print(line, file=sys.stderr)
-        raise SystemExit(2) from None
+        raise refused(explained(error)) from None
     except SettingsError as error:
-        print(_unread(error), file=sys.stderr)
-        raise SystemExit(2) from None
+        raise refused([_unread(error)]) from None
 
 
 _UNREAD: Final = re.compile(r'error (parsing|getting) value for field "(\w+)"')
@@ -250,8 +252,24 @@ def _unread(error: SettingsError) -> str:
     return f"{PREFIX}{found[2].upper()} is wrong: {rule}"
 
 
+@contextmanager
+def reported() -> Iterator[None]:
+    """For files that settings name: a `ValueError` ends the process in one line, as a wrong setting does."""
+    try:
+        yield
+    except ValueError as error:
+        raise refused([" ".join(str(error).split())]) from None
+
+
+def refused(lines: list[str]) -> SystemExit:
+    """To be raised, when `lines` are on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)
+    return SystemExit(2)
+
+
 def explained(error: ValidationError) -> list[str]:
-    """Variable and rule, a line each."""
+    """Variable and rule, a line each. A rule about several variables names them itself."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         if not each["loc"]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar, Protocol, Self
+from typing import IO, ClassVar, Final, Protocol, Self
 
 import psutil
 
@@ -29,6 +29,8 @@ READY_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
+DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy of the environment does not know this machine's loopback."""
 
 
 class StartFailed(RuntimeError):
@@ -199,7 +201,7 @@ def describe_exit(code: int) -> str:
 def answers_ok(url: str) -> bool:
     """Whether HTTP is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S) as answer:
+        with DIRECTLY.open(url, timeout=PROBE_TIMEOUT_S) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -1,10 +1,12 @@
 """Keeps processes running: reports an exit, restarts a few times, stops all in order."""
 
+import errno
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 from rich.console import Console
 
@@ -14,6 +16,7 @@ from deploy.local.processes.state_folder import StateInUse
 RESTARTS = 5
 RESTART_WINDOW_S = 120
 POLL_S = 0.3
+_NO_PLACE: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 
 
 class GaveUp(RuntimeError):
@@ -88,4 +91,10 @@ def ends_reported(console: Console) -> Iterator[None]:
         console.print("Stopped; nothing is left running.")
     except (StartFailed, StateInUse, GaveUp) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in _NO_PLACE or error.filename is None:
+            raise
+        hint = f"{error.filename}: {error.strerror}. LIXIAO_STATE=/some/folder keeps the state elsewhere."
+        console.print(hint, style="red", markup=False, highlight=False)
         raise SystemExit(1) from None

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.local.processes.process import Process
-from deploy.local.servers.jars import cache_folder, ensure, java
+from deploy.local.servers.jars import UNICODE, cache_folder, ensure, java
 from services.kit.kafka.connection import KafkaConnection
 
 WHEEL: Final = "apache-flink-libraries==2.3.0"
@@ -105,5 +105,5 @@ def job(folder: Path, variables: Mapping[str, str], *, name: str = "flink") -> P
         "--file",
         script,
     )
-    environment = {"FLINK_CONF_DIR": str(folder)}
+    environment = {**UNICODE, "FLINK_CONF_DIR": str(folder)}
     return Process(name, command, log=folder / "flink.log", cwd=folder, env=environment)

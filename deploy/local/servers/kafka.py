@@ -134,14 +134,16 @@ class Kafka(LocalServer[KafkaConnection]):
     def start(self) -> Self:
         """Fetches jars and formats the data folder once."""
         options = ["-cp", ":".join(map(str, jars.ensure("kafka"))), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        self.env = {**os.environ, **jars.UNICODE}
         data, configuration = self.folder / "data", self.folder / "server.properties"
-        write_private(configuration, self.properties)
+        # Java reads a file of properties as Latin-1.
+        write_private(configuration, _ascii(self.properties))
         if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
             cluster_id = f"--cluster-id={self.cluster_id}"
             format_it = ("kafka.tools.StorageTool", "format", cluster_id, "-c", configuration, "--ignore-formatted")
             command = jars.java(FORMAT_HEAP_MB, jars.BRIEFLY, *options, *format_it)
-            Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
+            Process("Kafka's format", command, log=self.log, cwd=self.folder, env=self.env).run(FORMAT_TIMEOUT_S)
         self.command = jars.java(self.heap_mb, *self.java_options, *options, "kafka.Kafka", configuration)
         return super().start()
 
@@ -157,6 +159,12 @@ class Kafka(LocalServer[KafkaConnection]):
         finally:
             with suppress(KafkaError, OSError):
                 await admin.close()
+
+
+def _ascii(properties: str) -> str:
+    """With escapes, which are of UTF-16: `java.util.Properties`."""
+    units = memoryview(properties.encode("utf-16")).cast("H")[1:]
+    return "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in units)
 
 
 RunningKafka: TypeAlias = Running[KafkaConnection]

@@ -28,7 +28,7 @@ class Zipkin(ServerWithUrl):
         settings = (f"ip={LOOPBACK}", f"port={self.ports['port']}", "protocols[0]=http")
         listen = [f"--armeria.ports[0].{setting}" for setting in settings]
         self.command = jars.java(HEAP_MB, jars.BRIEFLY, "-jar", jar, *listen)
-        self.env = {**os.environ, "MEM_MAX_SPANS": str(MAX_SPANS), "QUERY_LOOKBACK": "604800000"}
+        self.env = {**os.environ, **jars.UNICODE, "MEM_MAX_SPANS": str(MAX_SPANS), "QUERY_LOOKBACK": "604800000"}
         return super().start()
 
     @staticmethod

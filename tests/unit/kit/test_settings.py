@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from services.kit.settings import Settings, load
+from services.kit.clearance_policy import load_policy
+from services.kit.settings import Settings, load, reported
 
 DSN = "postgresql://library:hush-hush@127.0.0.1:5432/library"
 
@@ -82,15 +83,53 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
     assert value not in said
 
 
-def test_of_two_variables_that_go_together_the_line_names_both_and_no_third(
-    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_what_should_be_json_and_is_none_is_named_without_its_value(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class WithDesks(Settings):
+        desks: dict[str, str]
+
+    complete(environment)
+    environment.setenv("LIXIAO_DESKS", '{"library": "hush-hush"')
+    with pytest.raises(SystemExit) as ended:
+        load(WithDesks)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "LIXIAO_DESKS is wrong: it is not JSON\n"
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/secrets", __file__])
+def test_a_folder_of_secrets_that_is_none_is_said_and_not_passed_over(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
 ) -> None:
     complete(environment)
-    (tmp_path / "tls.pem").touch()
-    environment.setenv("LIXIAO_TLS_CERTIFICATE", str(tmp_path / "tls.pem"))
+    environment.setenv("LIXIAO_SECRETS_FOLDER", folder)
+    with pytest.raises(SystemExit) as ended:
+        load(Settings)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "LIXIAO_SECRETS_FOLDER is wrong: no such folder\n"
+
+
+def test_a_rule_about_two_variables_names_them_and_no_other(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_TLS_KEY", __file__)
     with pytest.raises(SystemExit):
         load(Settings)
     assert capsys.readouterr().err == "LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together\n"
+
+
+def test_a_file_of_the_university_with_a_fault_is_named_with_its_field_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "clearance.toml"
+    file.write_text("[approvals]\nexpire_after_hours = 0\n")
+    with pytest.raises(SystemExit) as ended, reported():
+        load_policy(tmp_path, {})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{file}: approvals.expire_after_hours: ")
+    assert said.count("\n") == 1
 
 
 def test_a_service_adds_and_tightens_fields(

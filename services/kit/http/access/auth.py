@@ -15,6 +15,7 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
+from services.kit.faults import fault_of
 from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, actor, address_of
 from services.kit.http.access.credentials_file import CredentialsFile, FileEntry
 from services.kit.http.client_address import limited_address
@@ -22,7 +23,7 @@ from services.kit.http.openapi import TOKEN
 from services.kit.http.problems import Problem
 from services.kit.names import STAFF_PAGES
 from services.kit.runtime.token_buckets import TokenBuckets
-from services.kit.settings import Settings
+from services.kit.settings import Settings, refused
 from services.kit.tokens.store import Principal as Principal
 from services.kit.tokens.store import principal_of
 from services.kit.tokens.store import token_sha256 as token_sha256
@@ -59,8 +60,11 @@ class Credentials:
 
     @classmethod
     def of(cls, settings: Settings) -> "Credentials":
-        """Raises `ValueError`, without content."""
-        return cls.load(settings.credentials, token_rate=settings.token_rate)
+        """Ends the process as wrong settings do, without content, if the file cannot be read."""
+        try:
+            return cls.load(settings.credentials, token_rate=settings.token_rate)
+        except (OSError, ValueError) as error:
+            raise refused([f"LIXIAO_CREDENTIALS is wrong: {fault_of(error)}"]) from None
 
     @classmethod
     def load(cls, path: Path | None, *, token_rate: float | None = None) -> "Credentials":

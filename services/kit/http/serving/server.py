@@ -21,7 +21,7 @@ from services.kit.http.client_address import TrustedProxies
 from services.kit.http.serving.connections import KEEP_ALIVE_S, LimitedProtocol, OpenConnections
 from services.kit.observability import metrics
 from services.kit.runtime.gc_tuning import tune_gc
-from services.kit.settings import Settings
+from services.kit.settings import Settings, refused
 
 _GRACEFUL_S: Final = 10
 _TICKS_PER_S: Final = 10
@@ -128,19 +128,29 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; exits with 0, or with 3 if the start failed."""
+    """Serve until SIGTERM or SIGINT, then drain; exits with 0, 2 for a wrong certificate, 3 if the start failed."""
     server = Server(app, settings)
     tune_gc()
     # Once drained, uvicorn raises the signal again, which would end the process before the telemetry is flushed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
     try:
+        _load(server.config)
         server.run()
     finally:
         if app.state.telemetry is not None:
             app.state.telemetry.stop()
     if not server.started:
         raise SystemExit(3)
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Reads certificate and key; ends the process as wrong settings do if they are none."""
+    try:
+        config.load()
+    except OSError as error:
+        why = error.reason or "one is no PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise refused([f"LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY cannot be used together: {why}"]) from None
 
 
 def _measure_certificate(file: Path | None) -> None:

@@ -20,7 +20,7 @@ from deploy.local import running_services
 from deploy.local.processes.ports import LOOPBACK, free_port, remembered_ports
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.state_folder import StateFolder, StateInUse, claim_any, clean
-from deploy.local.processes.supervisor import GaveUp, Supervisor
+from deploy.local.processes.supervisor import GaveUp, Supervisor, ends_reported
 from deploy.local.servers import jars
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
@@ -142,6 +142,39 @@ def test_a_process_that_exits_too_often_stops_everything(tmp_path: Path) -> None
     assert healthy.poll() is not None
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    console = Console(file=StringIO(), width=400)
+    with pytest.raises(SystemExit) as ended, ends_reported(console), StateFolder(tmp_path / "file" / "demo"):
+        pass
+    assert ended.value.code == 1
+    assert printed(console) == (
+        f"{tmp_path / 'file' / 'demo'}: Not a directory. LIXIAO_STATE=/some/folder keeps the state elsewhere.\n"
+    )
+
+
+def test_this_machine_is_asked_without_the_proxy_of_the_environment() -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer((LOOPBACK, 0), Ready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            asked = "import sys; from deploy.local.processes.process import answers_ok; print(answers_ok(sys.argv[1]))"
+            proxied = os.environ | {"http_proxy": f"http://{LOOPBACK}:1", "no_proxy": ""}
+            address = f"http://{LOOPBACK}:{server.server_port}/"
+            command = [sys.executable, "-c", asked, address]
+            probe = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=proxied)
+            assert probe.stdout == "True\n"
+            healthy = [sys.executable, str(ROOT / "deploy/container/healthy.py")]
+            port = {"LIXIAO_HTTP_PORT": str(server.server_port)}
+            subprocess.run(healthy, check=True, env=proxied | port)
+        finally:
+            server.shutdown()
+
+
 def test_a_second_launcher_on_one_folder_is_told_which_process_owns_it(tmp_path: Path) -> None:
     with StateFolder(tmp_path / "state"):
         with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
@@ -171,6 +204,14 @@ def test_clean_stops_a_launcher_and_removes_its_folder(tmp_path: Path) -> None:
         launcher.stdout.readline()
         assert clean(tmp_path) == [launcher.pid]
     assert not (tmp_path / "state").exists()
+
+
+def test_make_refuses_a_folder_of_which_it_would_remove_another(tmp_path: Path) -> None:
+    halves = os.environ | {"LIXIAO_STATE": str(tmp_path / "mine and" / "state")}
+    refused = subprocess.run(["make", "-n", "clean"], capture_output=True, text=True, check=False, cwd=ROOT, env=halves)
+    assert refused.returncode == 2
+    assert "must not have spaces" in refused.stderr
+    assert refused.stdout == ""
 
 
 def test_clean_leaves_the_reader_of_a_log_alone(tmp_path: Path) -> None:

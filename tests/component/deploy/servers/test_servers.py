@@ -105,6 +105,21 @@ async def test_what_kafka_acknowledged_survives_its_kill(own_kafka: Kafka) -> No
     assert await read_first(address, topic) == b"kept"
 
 
+def test_kafka_keeps_its_data_below_a_folder_of_any_name_in_any_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    state = tmp_path / "离校 𠮷" / "état"
+    kafka = Kafka(state)
+    try:
+        kafka.start().wait_ready()
+    finally:
+        kafka.stop()
+    assert (state / "kafka" / "data" / "meta.properties").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["离校 𠮷"]
+    clean(tmp_path)
+
+
 def test_kafka_starts_whatever_its_cluster_id_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.local.servers.kafka.secrets.token_urlsafe", lambda _: f"-{'A' * 21}")
     kafka = Kafka(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.kit.faults import fault_of
 from services.kit.http.access import credentials_file
 from services.kit.http.access.auth import Credentials, token_sha256
 from services.kit.http.access.credentials_file import CredentialsFile
@@ -78,6 +79,9 @@ def test_a_wrong_file_of_credentials_is_refused_without_its_content(tmp_path: Pa
     with pytest.raises(ValueError, match=".") as raised:
         Credentials.load(path)
     assert SECRET not in str(raised.value)
+    assert SECRET not in (line := fault_of(raised.value))
+    assert line
+    assert "\n" not in line
 
 
 def test_a_removed_entry_ends_also_when_the_file_could_not_be_read_at_first(
