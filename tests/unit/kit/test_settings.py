@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from pydantic import Field
 
 from services.kit.clearance_policy import load_policy
 from services.kit.settings import Settings, load, reported
@@ -198,21 +197,6 @@ def test_rounds_are_kept_for_longer_than_topics_keep_their_records(
     assert "LIXIAO_KEEP_ROUNDS_DAYS is wrong" in capsys.readouterr().err
 
 
-class _WithDesks(Settings):
-    desks: dict[str, str] = Field(default_factory=dict)
-
-
-def test_a_variable_that_is_no_json_is_named_in_one_line_without_its_secrets(
-    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    complete(environment)
-    environment.setenv("LIXIAO_DESKS", '{"library": "hush-hush"')
-    with pytest.raises(SystemExit) as ended:
-        load(_WithDesks)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == "LIXIAO_DESKS is wrong: it is not JSON\n"
-
-
 def test_a_secret_in_another_encoding_is_named_in_one_line(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -223,17 +207,3 @@ def test_a_secret_in_another_encoding_is_named_in_one_line(
         load(Settings)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "LIXIAO_TRACE_KEY is wrong: its file cannot be read as UTF-8\n"
-
-
-def test_a_file_in_the_place_of_the_secrets_folder_is_named_in_one_line(
-    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    complete(environment)
-    (tmp_path / "file").touch()
-    environment.setenv("LIXIAO_SECRETS_FOLDER", str(tmp_path / "file"))
-    with pytest.raises(SystemExit) as ended:
-        load(Settings)
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("LIXIAO_SECRETS_FOLDER is wrong: ")
-    assert said.count("\n") == 1
