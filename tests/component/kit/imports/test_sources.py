@@ -189,3 +189,19 @@ async def test_json_lines_are_the_list_of_what_their_members_name(
     await library.worker().work()
     assert (await library.get(answer.headers["Location"]))["covered"] is True
     assert await library.pool.fetchval("SELECT checks FROM covering_load") == covered
+
+
+async def test_the_amount_owed_counts_against_a_payment_on_record_that_the_file_leaves_out(finance: Service) -> None:
+    one = student()
+    await finance.imported(f"XH,收费编号,学年,收费项目,应收金额,实收金额\n{one},T,2025,学费,1000,1000\n")
+    job = await finance.imported(f"XH,收费编号,学年,收费项目,应收金额,欠费金额\n{one},T,2025,学费,1000,1000\n")
+    assert counts(job) == (1, 0, 0)
+    (charge,) = (await record(finance, one))["charges"]
+    assert charge["paid"] == "0.00"
+
+
+async def test_a_book_whose_day_of_return_is_no_day_is_not_returned(library: Service) -> None:
+    one, headings = student(), "读者证号,图书条码,书名,应还日期,归还日期"
+    await library.imported(f"{headings}\n{one},B1,采矿学,2026-06-01,\n")
+    assert counts(await library.imported(f"{headings}\n{one},B1,采矿学,2026-06-01,未还\n")) == (0, 0, 1)
+    assert [loan["barcode"] for loan in (await record(library, one))["loans"]] == ["B1"]
