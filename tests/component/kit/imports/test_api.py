@@ -174,6 +174,28 @@ async def test_the_same_file_while_it_waits_is_the_same_job_and_later_a_new_harm
     assert counts(again) == (0, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ({"as_of": "2026-06-04T08:00:00Z"}, {"as_of": "2026-06-05T08:00:00Z"}),
+        ({"as_of": "2026-06-04T08:00:00Z"}, {}),
+        ({}, {"as_of": "2026-06-04T08:00:00Z"}),
+        ({"covers": "2026", "as_of": "2026-06-04T08:00:00Z"}, {"covers": "2026"}),
+        ({"covers": "2026"}, {"covers": "2027"}),
+    ],
+)
+async def test_the_same_file_with_other_options_while_it_waits_is_refused(
+    library: Service, first: dict[str, str], again: dict[str, str]
+) -> None:
+    file = {"content": f"student_id,thesis\n{student()},approved\n", "headers": {"Content-Type": "text/csv"}}
+    assert (await library.http.post("/imports", params=first, **file)).status_code == 202
+    same = await library.http.post("/imports", params=first, **file)
+    other = await library.http.post("/imports", params=again, **file)
+    assert (same.status_code, other.status_code) == (202, 409), other.text
+    await library.worker().work()
+    assert (await library.http.post("/imports", params=again, **file)).status_code == 202
+
+
 async def test_two_processes_sent_the_same_file_make_one_job(library: Service) -> None:
     file = ("student_id\n" + "".join(f"{student()}\n" for _ in range(3000))).encode()
     other = Uploads(library.spec, library.pool, lambda: NOW)
