@@ -187,13 +187,15 @@ async def test_the_same_file_while_it_waits_is_the_same_job_and_later_a_new_harm
 async def test_the_same_file_with_other_options_while_it_waits_is_refused(
     library: Service, first: dict[str, str], again: dict[str, str]
 ) -> None:
-    file = {"content": f"student_id,thesis\n{student()},approved\n", "headers": {"Content-Type": "text/csv"}}
-    assert (await library.http.post("/imports", params=first, **file)).status_code == 202
-    same = await library.http.post("/imports", params=first, **file)
-    other = await library.http.post("/imports", params=again, **file)
-    assert (same.status_code, other.status_code) == (202, 409), other.text
+    content = f"student_id,thesis\n{student()},approved\n"
+
+    async def send(options: dict[str, str]) -> int:
+        headers = {"Content-Type": "text/csv"}
+        return (await library.http.post("/imports", params=options, content=content, headers=headers)).status_code
+
+    assert [await send(options) for options in (first, first, again)] == [202, 202, 409]
     await library.worker().work()
-    assert (await library.http.post("/imports", params=again, **file)).status_code == 202
+    assert await send(again) == 202
 
 
 async def test_two_processes_sent_the_same_file_make_one_job(library: Service) -> None:
