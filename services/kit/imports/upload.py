@@ -41,7 +41,7 @@ class _Options:
         """Raises `Unimportable` if an unfinished job of the same bytes makes something else of them."""
         source = self.columns.unnamed.source
         # Of a file with headings the source may have been found by them.
-        same_source = source == job.source or (source is None and job.format != Format.JSONL)
+        same_source = source == job.source or (source is None and job.format != Format.JSONL.value)
         on_arrival = self.as_of is None and bool(self.covers) and job.as_of == job.uploaded_at
         same_as_of = self.as_of == job.as_of or on_arrival
         if job.covers != self.covers or not same_as_of or not same_source:
