@@ -18,6 +18,7 @@ from services.kit.imports.files.formats import Format, open_file
 from services.kit.imports.files.problems import Text, Unimportable, problem
 from services.kit.imports.files.rows import ReadRow
 from services.kit.imports.job_store import Job, NewJob
+from services.kit.imports.repeated_rows import RepeatedRows
 from services.kit.imports.row_store import add_rows
 from services.kit.imports.spec import ImportSpec, RefusedFile
 from services.kit.observability.telemetry import current_traceparent
@@ -130,7 +131,8 @@ class Uploads:
         async with connection.transaction():
             added = await job_store.add_job(connection, new)
             if added:
-                await self._add_rows(connection, new.job_id, table.rows)
+                rows = RepeatedRows(self._spec, table.headings.labels).rejected(table.rows)
+                await self._add_rows(connection, new.job_id, rows)
                 if table.members is not None:
                     await job_store.keep_headings(connection, new.job_id, options.columns.given(table.members))
                 await log.append_entry(
