@@ -137,7 +137,7 @@ class Desk(Generic[R]):
             await require_free(connection, claim.items, student_id, claim.refused)
         if isinstance(batch, RowBatch) and student_id in batch.by_operation:
             batch.wrote = True
-            await self._vouch(connection, student_id, evidence)
+            await self.vouch(connection, student_id, evidence)
         settled = answered = 0
         if locked.open_questions and evidence.settles:
             if isinstance(batch, RowBatch):
@@ -169,12 +169,13 @@ class Desk(Generic[R]):
             record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=answered
         )
 
-    async def _vouch(self, connection: Connection, student_id: str, row: ActEvidence) -> None:
-        """What a row says of other items than an operation stays a word when that is taken back."""
-        checks = self.rules.checks if row.checks is None else row.checks
+    async def vouch(self, connection: Connection, student_id: str, word: ActEvidence) -> None:
+        """What a row or act says of other items than an operation stays a word when that is taken back."""
+        checks = self.rules.checks if word.checks is None else word.checks
         for done in await done_operations(connection, student_id):
             spoken = self.rules.items(done.names) | self.rules.items_of_command(done.operation)
-            if row.items and not row.items & spoken and done.gained & checks:
+            of_others = word.items is None or (word.items and not word.items & spoken)
+            if of_others and done.gained & checks:
                 await vouched_for(connection, done.entry_id, checks)
 
     async def apply_cases(

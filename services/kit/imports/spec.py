@@ -153,6 +153,10 @@ class ImportSpec(Generic[T]):
     sources: Mapping[str, Source] = field(default_factory=dict)
     """By name: how the files of other systems are read."""
     evidence: ImportEvidence | None = None
+    items: Callable[[Mapping[str, Any]], frozenset[str]] | None = None
+    """What the values of a row speak of."""
+    contradict: Callable[[T, T], bool] | None = None
+    """Of two rows of one student about one item: whether it matters which is the later one."""
     state: Callable[[Connection, str], Awaitable[Mapping[str, Any]]] | None = None
     """What stands about a student, for previews."""
     zone: tzinfo = UTC

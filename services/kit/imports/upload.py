@@ -18,13 +18,17 @@ from services.kit.imports.files.formats import Format, open_file
 from services.kit.imports.files.problems import Text, Unimportable, problem
 from services.kit.imports.files.rows import ReadRow
 from services.kit.imports.job_store import Job, NewJob
+from services.kit.imports.repeated_rows import RepeatedRows
 from services.kit.imports.row_store import add_rows
 from services.kit.imports.spec import ImportSpec, RefusedFile
 from services.kit.observability.telemetry import current_traceparent
 from services.kit.postgres.pool import Connection
 
 _ROWS_AT_ONCE: Final = 2_000
-UNDER_WAY: Final = Text("同一文件正在导入，覆盖的届别不同。", "The same file is being imported for other cohorts.")
+UNDER_WAY: Final = Text(
+    "同一文件正在导入，覆盖的届别、数据时间或来源不同。",
+    "The same file is being imported for other cohorts, as of another instant or by another source.",
+)
 ONCE_DONE: Final = Text("请等那次导入完成后再发送。", "Send it again once that import is done.")
 
 
@@ -33,6 +37,16 @@ class _Options:
     columns: Columns
     covers: tuple[str, ...]
     as_of: datetime | None
+
+    def require_same(self, job: Job) -> None:
+        """Raises `Unimportable` if an unfinished job of the same bytes makes something else of them."""
+        source = self.columns.unnamed.source
+        # Of a file with headings the source may have been found by them.
+        same_source = source == job.source or (source is None and job.format != Format.JSONL.value)
+        on_arrival = self.as_of is None and bool(self.covers) and job.as_of == job.uploaded_at
+        same_as_of = self.as_of == job.as_of or on_arrival
+        if job.covers != self.covers or not same_as_of or not same_source:
+            raise Unimportable("file-under-way", UNDER_WAY, ONCE_DONE, status=409)
 
 
 class Uploads:
@@ -54,7 +68,7 @@ class Uploads:
         covers: tuple[str, ...] = (),
         as_of: datetime | None = None,
     ) -> Job:
-        """The job of this file: the unfinished one with the same bytes, or a new one.
+        """The job of this file: the unfinished one with the same bytes and options, or a new one.
 
         Without `columns` the source is found by the headings.
 
@@ -64,11 +78,11 @@ class Uploads:
         async with self._one_at_a_time:
             sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
             async with self._pool.acquire() as connection:
+                options = _Options(columns or self._spec.file_columns.of(None), covers, as_of)
                 job = await job_store.unfinished_job(connection, self._spec.kind, sha256)
-                if job is not None and job.covers == covers:
-                    return job
                 if job is not None:
-                    raise Unimportable("file-under-way", UNDER_WAY, ONCE_DONE, status=409)
+                    options.require_same(job)
+                    return job
                 if await job_store.count_unfinished(connection, self._spec.kind) >= job_store.MAX_UNFINISHED:
                     title = Text("等待中的导入过多。", "Too many imports are waiting.")
                     remedy = Text(
@@ -76,17 +90,16 @@ class Uploads:
                         "Wait until the imports before it are done; GET /imports lists them.",
                     )
                     raise Unimportable("too-many-imports", title, remedy, status=429)
-                options = _Options(
-                    columns or self._spec.file_columns.of(None), covers, as_of or (self._clock() if covers else None)
-                )
                 try:
-                    return await self._store(connection, kind, data, sha256, uploaded_by, options)
+                    job = await self._store(connection, kind, data, sha256, uploaded_by, options)
                 except Unimportable as error:
                     if self._spec.evidence is not None:
                         problems = error.errors or (problem("", error.title_text, error.remedy_text),)
                         refused = RefusedFile(sha256, covers, problems, uploaded_by)
                         await self._spec.evidence.file_refused(refused, self._clock())
                     raise
+                options.require_same(job)
+                return job
 
     async def _store(
         self,
@@ -97,6 +110,7 @@ class Uploads:
         uploaded_by: str,
         options: "_Options",
     ) -> Job:
+        now = self._clock()
         table = await asyncio.to_thread(open_file, data, kind, options.columns)
         new = NewJob(
             uuid4(),
@@ -105,19 +119,20 @@ class Uploads:
             table.encoding,
             sha256,
             uploaded_by,
-            self._clock(),
+            now,
             current_traceparent(),
             headings=table.headings.labels,
             warnings=table.warnings,
             source=table.headings.source,
             ignored=table.headings.ignored,
             covers=options.covers,
-            as_of=options.as_of,
+            as_of=options.as_of or (now if options.covers else None),
         )
         async with connection.transaction():
             added = await job_store.add_job(connection, new)
             if added:
-                await self._add_rows(connection, new.job_id, table.rows)
+                rows = RepeatedRows(self._spec, table.headings.labels).rejected(table.rows)
+                await self._add_rows(connection, new.job_id, rows)
                 if table.members is not None:
                     await job_store.keep_headings(connection, new.job_id, options.columns.given(table.members))
                 await log.append_entry(

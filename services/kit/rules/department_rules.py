@@ -11,6 +11,7 @@ from schemas.events import Reason
 from services.kit.operations import ItemBody, OperationBody, Refused
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.evidence import ActEvidence
+from services.kit.rules.fields import item_key
 from services.kit.rules.undo import Undo
 
 
@@ -129,5 +130,24 @@ class DepartmentRules(Generic[R]):
     def claim_of(self, operation: Operation[R, B], body: B) -> Claim | None:
         return Claim(self.items(body.model_dump()), operation.taken(body)) if operation.taken else None
 
+    def contradict(self, row: Any, other: Any) -> bool:
+        """Whether it matters which of two rows of a student is applied last. Not of a row that is refused."""
+        try:
+            one, another = (
+                self.apply_row(self.apply_row(self.record(), first), last)
+                for first, last in ((row, other), (other, row))
+            )
+        except Refused:
+            return False
+        return _in_any_order(one) != _in_any_order(another)
+
     def evidence_of_row(self, row: OperationBody) -> ActEvidence:
         return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(vars(row)))
+
+
+def _in_any_order(record: Record) -> dict[str, Any]:
+    """However its names are spelled."""
+    return {
+        name: sorted(item_key(*map(str, part.values())) for part in value) if isinstance(value, list) else value
+        for name, value in record.model_dump(mode="json").items()
+    }

@@ -40,6 +40,17 @@ class Row:
         return self.kind.item.format(item=self.item).casefold()
 
 
+def refused(rows: Iterable[Row]) -> list[bool]:
+    """Which rows of a file have to be: also those that say something else of an item with an id than one before."""
+    said: dict[tuple[str, str], Kind] = {}
+    return [
+        row.kind.clear is None
+        or not row.student
+        or ("{item}" in row.kind.item and said.setdefault((row.student, row.about), row.kind) != row.kind)
+        for row in rows
+    ]
+
+
 @dataclass
 class _Question:
     file: int
@@ -63,14 +74,14 @@ class Oracle:
     def file(self, number: int, rows: Iterable[Row], covers: frozenset[str]) -> None:
         """A file whose headings were right."""
         rows = tuple(rows)
-        for row in rows:
-            if row.kind.clear is None:
-                if row.student:
-                    self._questions.setdefault(row.student, []).append(_Question(number, row.about))
-            elif row.student:
+        wrong = [row for row, is_refused in zip(rows, refused(rows), strict=True) if is_refused]
+        for row, is_refused in zip(rows, refused(rows), strict=True):
+            if not is_refused:
                 self._good(number, row)
-        if all(row.student in self.cohorts for row in rows if row.kind.clear is None or not row.student):
-            self._listed(number, {row.student for row in rows if row.kind.clear is None}, covers)
+            elif row.student:
+                self._questions.setdefault(row.student, []).append(_Question(number, row.about))
+        if all(row.student in self.cohorts for row in wrong):
+            self._listed(number, {row.student for row in wrong}, covers)
 
     def _good(self, number: int, row: Row) -> None:
         if row.kind.check and row.kind.clear is not None:

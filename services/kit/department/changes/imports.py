@@ -107,6 +107,8 @@ def department_import(
         examples=examples.rows if examples else (),
         sources=sources or {},
         evidence=evidence or EvidenceActs(desk, Wakeup()),
+        items=rules.items,
+        contradict=rules.contradict,
         state=state,
         zone=desk.zone,
         reject_outdated=desk.reject_outdated,

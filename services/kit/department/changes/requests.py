@@ -82,12 +82,15 @@ async def change_record(
             )
             known = {"version": result.status_version, "clear": result.assessment.clear, **details}
             outcome = "changed" if result.applied else "unchanged"
+            done = remember(student_id, result) if remember is not None and result.applied else None
+            if done is None and request.by_operation:
+                await desk.vouch(connection, student_id, evidence)
             entry_id = await request.write(
                 connection,
                 log.entry_columns(
                     actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=known
                 ),
-                done=remember(student_id, result) if remember is not None and result.applied else None,
+                done=done,
                 answer=_answer(student_id, result) if key is not None else None,
             )
             if and_then is not None and result.applied:

@@ -163,18 +163,6 @@ async def close_covered(
         return
     await connection.execute(
         """
-        UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4, closed_load = $5
-        WHERE closed_at IS NULL AND student_id IS NULL AND opened_at <= $2
-              AND ($1::text IS NULL OR cohort IS NOT DISTINCT FROM $1)
-        """,
-        cohort,
-        as_of,
-        now,
-        by,
-        load_id,
-    )
-    await connection.execute(
-        """
         WITH student AS (
             SELECT student_id FROM record
             WHERE open_questions > 0 AND ($1::text IS NULL OR cohort = $1)
@@ -195,6 +183,19 @@ async def close_covered(
         now,
         by,
         job_id,
+        load_id,
+    )
+    # After the records: who ends such a question holds the coverage, for which a desk with a record waits.
+    await connection.execute(
+        """
+        UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4, closed_load = $5
+        WHERE closed_at IS NULL AND student_id IS NULL AND opened_at <= $2
+              AND ($1::text IS NULL OR cohort IS NOT DISTINCT FROM $1)
+        """,
+        cohort,
+        as_of,
+        now,
+        by,
         load_id,
     )
 

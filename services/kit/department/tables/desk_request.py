@@ -46,6 +46,7 @@ FROM locked
 _AROUND: Final = f"""
 SELECT (SELECT array_agg((student_id, waived)) FROM hold WHERE student_id = $3) AS holds,
        EXISTS (SELECT FROM waiting_change WHERE student_id = $3) AS awaited,
+       EXISTS (SELECT FROM done_operation WHERE student_id = $3 AND gained <> '{{}}') AS by_operation,
        asked.fingerprint, asked.answer, covered.*
 FROM (VALUES (true)) AS one
 LEFT JOIN desk_request AS asked ON principal = $4 AND request_key = $5
@@ -64,6 +65,8 @@ class DeskRequest:
     holds: Sequence[frozenset[str]]
     """What each relies not on. A record is locked before a hold on it is placed: no other comes."""
     awaited: bool
+    by_operation: bool
+    """Whether an operation was the first word about a check."""
     coverages: Coverages
     _saving: Saving | None = None
 
@@ -103,6 +106,7 @@ class DeskRequest:
             answer_of(around, key) if key is not None and around["answer"] is not None else None,
             [frozenset(waived) for _, waived in around["holds"] or ()],
             around["awaited"],
+            around["by_operation"],
             {record.cohort: coverage_of(around)} if shares_coverage else {},
         )
 

@@ -14,6 +14,7 @@ from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.files.rows import ReadRow
 from services.kit.imports.files.table import Table
 from services.kit.imports.reasons import row_problems
+from services.kit.imports.repeated_rows import RepeatedRows
 from services.kit.imports.spec import ImportSpec
 
 MAX_TRIED: Final = 20_000
@@ -44,8 +45,8 @@ class FileRead:
 
 async def read_rows(spec: ImportSpec[Any], table: Table) -> FileRead:
     """Parsed in a thread, a slice at a time. Raises `Unimportable` for a fault of the whole file."""
-    read = FileRead()
-    while await asyncio.to_thread(_read_some, spec, table.headings, table.rows, read):
+    read, rows = FileRead(), RepeatedRows(spec, table.headings.labels).rejected(table.rows)
+    while await asyncio.to_thread(_read_some, spec, table.headings, rows, read):
         pass
     return read
 

@@ -10,7 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from services.kit.imports.files.kinds import FieldKind
+from services.kit.imports.files.kinds import FieldKind, spelled
+from services.kit.rules.fields import EARLIEST_DAY, LATEST_DAY
 
 
 class FormatName(StrEnum):
@@ -55,6 +56,14 @@ def compact_day(text: str) -> str:
         return date(int(found[1]), int(found[2]), int(found[3])).isoformat() if found else text
     except ValueError:
         return text
+
+
+def is_day(text: str) -> bool:
+    """Whether it is a day of the years that exports are about, in a form that is read."""
+    try:
+        return EARLIEST_DAY <= date.fromisoformat(spelled(FieldKind.DAY, compact_day(text))) <= LATEST_DAY
+    except ValueError:
+        return False
 
 
 FORMATS: Final[dict[FormatName, tuple[FieldKind, Callable[[str], str]]]] = {

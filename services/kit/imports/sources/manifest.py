@@ -46,11 +46,13 @@ class Join(_Part):
 class Statement(_Column):
     """A column whose words say something of other fields: word → field → what it is. The word `*` is any other.
 
-    `""`: empty; `*`: given; `!amount`: given, and not as that field; `=amount`: as that field, where it is empty;
-    `?submitted`: this value, where it is empty; else this value. A row that contradicts it is refused.
+    `""`: empty; `*`: given; `!amount`: given, and not as that field; `<amount-waived`: given, and less than that field
+    less this one; `=amount`: as that field, where it is empty; `?submitted`: this value, where it is empty; else this
+    value. A row that contradicts it is refused. With `days`, `*` is a day: no other text, as 未还 or 0000-00-00.
     """
 
     words: dict[str, dict[str, str]]
+    days: bool = False
 
 
 class Sum(_Column):
@@ -116,7 +118,7 @@ def faults(source: SourceManifest, columns: Columns, codes: Mapping[str, tuple[s
         for word, said in statement.words.items():
             for name, value in said.items():
                 literal = value.removeprefix("?")
-                if literal not in (EMPTY, GIVEN) and literal[0] not in "=!" and _wrong(name, literal, codes):
+                if literal not in (EMPTY, GIVEN) and literal[0] not in "=!<" and _wrong(name, literal, codes):
                     yield f"statements: {word!r} sets {name} to {value!r}, which is none of {', '.join(codes[name])}"
     for each in source.sums:
         yield from (
@@ -140,7 +142,8 @@ def _named_fields(source: SourceManifest) -> Iterator[tuple[str, str]]:
     for statement in source.statements:
         for said in statement.words.values():
             yield from (("statements", name) for name in said)
-            yield from (("statements", value[1:]) for value in said.values() if value[:1] in ("=", "!"))
+            named = [value[1:].split("-") for value in said.values() if value[:1] in ("=", "!", "<")]
+            yield from (("statements", name) for names in named for name in names)
     for each in source.sums:
         yield from (("sums", name) for name in (each.of, *each.less))
 

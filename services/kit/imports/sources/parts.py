@@ -12,7 +12,7 @@ from typing import Final
 from services.kit.imports.files.columns import ORIGINAL
 from services.kit.imports.files.kinds import FieldKind, spelled
 from services.kit.imports.files.problems import Place, RowProblem, Text, problem
-from services.kit.imports.sources.formats import money
+from services.kit.imports.sources.formats import is_day, money
 from services.kit.imports.sources.manifest import EMPTY, GIVEN, Heads, Join, Split, Statement, Sum
 from services.kit.imports.sources.words import folded, unknown_word
 
@@ -21,6 +21,7 @@ Problems = Iterator[RowProblem]
 
 _CHECK_BOTH: Final = Text("请核对并更正其中一项。", "Check both and correct the one that is wrong.")
 _NO_AMOUNT: Final = Text("不是可用的金额。", "is not an accepted amount of money.")
+_A_DAY: Final = "2026-06-05"
 _CHECK_AMOUNTS: Final = Text(
     "请核对这几列的金额；如缺少其中一列，请一并导出。",
     "Check the amounts of these columns; if one of them is missing, export it, too.",
@@ -81,9 +82,11 @@ def state(
     if key not in cells:
         return
     words = {folded(word): values for word, values in part.words.items()}
-    said = words.get(folded(cells[key]), words.get(GIVEN))
+    other = None if part.days and not is_day(cells[key]) else words.get(GIVEN)
+    said = words.get(folded(cells[key]), other)
     if said is None:
-        yield unknown_word(labels[key], labels[key], "、".join(part.words), title)
+        listed = [_A_DAY if part.days and word == GIVEN else word for word in part.words]
+        yield unknown_word(labels[key], labels[key], "、".join(listed), title)
         return
     for field, value in said.items():
         have = cells.get(field)
@@ -100,7 +103,7 @@ def state(
 def _set_where_empty(value: str, cells: Cells) -> str | None:
     if value.startswith("="):
         return cells.get(value[1:])
-    return None if value in (EMPTY, GIVEN) or value.startswith("!") else value.removeprefix("?")
+    return None if value in (EMPTY, GIVEN) or value[0] in "!<" else value.removeprefix("?")
 
 
 def _agrees(have: str | None, value: str, cells: Cells, kind: FieldKind) -> bool:
@@ -108,7 +111,15 @@ def _agrees(have: str | None, value: str, cells: Cells, kind: FieldKind) -> bool
         return (have is not None) == (value == GIVEN)
     if value.startswith("!"):
         return have is not None and not _same(have, cells.get(value[1:], ""), kind)
+    if value.startswith("<"):
+        return _is_less(have, value[1:].split("-"), cells)
     return value[0] in "=?" or _same(have or "", value, kind)
+
+
+def _is_less(have: str | None, of_less: list[str], cells: Cells) -> bool:
+    amounts = [_amount(text) for text in (have or "", *(cells.get(field, "0") for field in of_less))]
+    known = [amount for amount in amounts if amount is not None]
+    return len(known) == len(amounts) and known[0] < known[1] - sum(known[2:])
 
 
 def _same(one: str, other: str, kind: FieldKind) -> bool:
@@ -128,7 +139,12 @@ def add_up(part: Sum, labels: Labels, cells: Cells) -> Problems:
     amounts = [_amount(cells.get(field, "0")) for field in fields]
     known = [amount for amount in amounts if amount is not None]
     # What is no amount is a fault of the row itself.
-    if len(known) == len(fields) and known[0] - sum(known[1:]) != total:
+    if len(known) < len(fields):
+        return
+    if known[0] - sum(known[1:]) == total:
+        # What is on record of an amount that the row leaves out would make another total.
+        cells.update({field: cells.get(field, "0") for field in part.less})
+    else:
         fault = Text(
             f"不等于{'减'.join(labels[field] for field in fields)}。",
             f"is not {' less '.join(labels[field] for field in fields)}.",

@@ -114,4 +114,6 @@ class Source:
         manifest = self.manifest
         yield from ((key_of(part), FieldKind.IDENTIFIER) for part in self._other_columns())
         yield from ((key_of(each.columns), FieldKind.MONEY) for each in manifest.sums)
-        yield from ((key_of(each.columns), FieldKind.TEXT) for each in manifest.statements)
+        yield from (
+            (key_of(each.columns), FieldKind.DAY if each.days else FieldKind.TEXT) for each in manifest.statements
+        )

@@ -25,7 +25,7 @@ from services.kit.manifests import discover
 from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from tests.support.departments.desks import desk_over
-from tests.support.imports.oracle import EVERYBODY, Kind, Oracle, Row
+from tests.support.imports.oracle import EVERYBODY, Kind, Oracle, Row, refused
 
 COHORTS: Final = {"TS2026000001": "2026", "TS2026000002": "2026", "TS2027000001": "2027"}
 NOBODY, UNREADABLE = "TS9999999999", "?"
@@ -187,8 +187,7 @@ class Department:
             "SELECT state FROM import_row ORDER BY (SELECT seq FROM import_job AS j"
             " WHERE j.job_id = import_row.job_id) DESC, row_number"
         )
-        refused = [row["state"] == "rejected" for row in states[: len(file.rows)]]
-        assert refused == [row.kind.clear is None or not row.student for row in file.rows]
+        assert [row["state"] == "rejected" for row in states[: len(file.rows)]] == refused(file.rows)
 
     async def clear_checks(self) -> dict[str, frozenset[str]]:
         """Of each student's newest published status, once nothing is left to be assessed."""

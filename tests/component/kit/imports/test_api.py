@@ -174,6 +174,30 @@ async def test_the_same_file_while_it_waits_is_the_same_job_and_later_a_new_harm
     assert counts(again) == (0, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ({"as_of": "2026-06-04T08:00:00Z"}, {"as_of": "2026-06-05T08:00:00Z"}),
+        ({"as_of": "2026-06-04T08:00:00Z"}, {}),
+        ({}, {"as_of": "2026-06-04T08:00:00Z"}),
+        ({"covers": "2026", "as_of": "2026-06-04T08:00:00Z"}, {"covers": "2026"}),
+        ({"covers": "2026"}, {"covers": "2027"}),
+    ],
+)
+async def test_the_same_file_with_other_options_while_it_waits_is_refused(
+    library: Service, first: dict[str, str], again: dict[str, str]
+) -> None:
+    content = f"student_id,thesis\n{student()},approved\n"
+
+    async def send(options: dict[str, str]) -> int:
+        headers = {"Content-Type": "text/csv"}
+        return (await library.http.post("/imports", params=options, content=content, headers=headers)).status_code
+
+    assert [await send(options) for options in (first, first, again)] == [202, 202, 409]
+    await library.worker().work()
+    assert await send(again) == 202
+
+
 async def test_two_processes_sent_the_same_file_make_one_job(library: Service) -> None:
     file = ("student_id\n" + "".join(f"{student()}\n" for _ in range(3000))).encode()
     other = Uploads(library.spec, library.pool, lambda: NOW)

@@ -189,3 +189,49 @@ async def test_json_lines_are_the_list_of_what_their_members_name(
     await library.worker().work()
     assert (await library.get(answer.headers["Location"]))["covered"] is True
     assert await library.pool.fetchval("SELECT checks FROM covering_load") == covered
+
+
+async def test_the_amount_owed_counts_against_a_payment_on_record_that_the_file_leaves_out(finance: Service) -> None:
+    one = student()
+    await finance.imported(f"XH,收费编号,学年,收费项目,应收金额,实收金额\n{one},T,2025,学费,1000,1000\n")
+    job = await finance.imported(f"XH,收费编号,学年,收费项目,应收金额,欠费金额\n{one},T,2025,学费,1000,1000\n")
+    assert counts(job) == (1, 0, 0)
+    (charge,) = (await record(finance, one))["charges"]
+    assert charge["paid"] == "0.00"
+
+
+async def test_a_book_whose_day_of_return_is_no_day_is_not_returned(library: Service) -> None:
+    one, headings = student(), "读者证号,图书条码,书名,应还日期,归还日期"
+    await library.imported(f"{headings}\n{one},B1,采矿学,2026-06-01,\n")
+    assert counts(await library.imported(f"{headings}\n{one},B1,采矿学,2026-06-01,未还\n")) == (0, 0, 1)
+    assert [loan["barcode"] for loan in (await record(library, one))["loans"]] == ["B1"]
+
+
+async def test_two_terms_of_a_fee_under_one_joined_id_are_not_one_paid_charge(finance: Service) -> None:
+    one, headings = student(), "XH,收费项目代码,学年,收费项目,应收金额,实收金额"
+    job = await finance.imported(f"{headings}\n{one},01,2025,学费,1000,0\n{one},01,2025,学费,1000,1000\n")
+    assert counts(job) == (1, 0, 1)
+    refused = (await finance.rejected(job))[3]
+    assert (refused["field"], "第 2 行" in refused["problem"], "实收金额" in refused["problem"]) == ("paid", True, True)
+    assert await finance.pool.fetchval("SELECT open_questions FROM record WHERE student_id = $1", one) == 1
+    assert counts(await sent_again(finance, job, 收费项目代码="02")) == (1, 0, 0)
+    owed = [charge["charge_id"] for charge in (await record(finance, one))["charges"] if charge["paid"] == "0.00"]
+    assert owed == ["01-2025"]
+
+
+async def test_a_book_lent_again_is_not_returned_by_the_row_of_its_first_return(library: Service) -> None:
+    one, headings = student(), "读者证号,图书条码,书名,应还日期,归还日期"
+    out, back = f"{one},B1,采矿学,2026-06-01,\n", f"{one},B1,采矿学,2024-06-01,2024-05-01\n"
+    job = await library.imported(f"{headings}\n{out}{back}")
+    assert counts(job) == (1, 0, 1)
+    assert [loan["barcode"] for loan in (await record(library, one))["loans"]] == ["B1"]
+    other = student()
+    twice = f"{headings}\n{back}{back.replace('2024', '2023')}".replace(one, other)
+    assert (await library.imported(twice))["rejected"] == 0, "returned is returned"
+
+
+async def test_a_row_that_names_a_later_instant_is_the_newer_word(finance: Service) -> None:
+    one, headings = student(), "XH,收费编号,学年,收费项目,应收金额,实收金额,数据时间"
+    paid, owed = (f"{one},T,2025,学费,1000,{paid},2026-06-0{day} 10:00\n" for paid, day in (("1000", 5), ("0", 4)))
+    job = await finance.imported(f"{headings}\n{owed}{paid}")
+    assert (counts(job), job["outdated"]) == ((2, 0, 0), 0)

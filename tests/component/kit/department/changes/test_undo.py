@@ -103,6 +103,30 @@ async def test_a_check_that_was_known_by_a_mistake_alone_is_unknown_again(databa
                 assert answer.json()["checks"][0]["reasons"][0]["code"] == "no-data"
 
 
+async def test_what_a_whole_record_said_since_stays_known(database: str) -> None:
+    async with desk_client(database, "finance", covered=False) as (_, client):
+        student_id = new_student_id()
+        await operate(client, "charge", student_id, f"{student_id}-1", **CHARGE)
+        (charged,) = await history(client, student_id)
+        charges = [{"student_id": student_id, **CHARGE, "charge_id": charge_id} for charge_id in ("C1", "C2")]
+        record = {"charges": charges}
+        answer = await client.put("/records", json={"student_id": student_id, "record": record})
+        assert answer.status_code == 200, answer.text
+        answer = await undo(client, student_id, charged["entry_id"])
+        assert [one["charge_id"] for one in answer.json()["record"]["charges"]] == ["C2"]
+        assert answer.json()["checks"][0]["reasons"][0]["code"] == "arrears"
+
+
+async def test_what_an_operation_said_since_that_cannot_be_taken_back_stays_known(database: str) -> None:
+    async with desk_client(database, "library", covered=False) as (_, client):
+        student_id = new_student_id()
+        await operate(client, "fine", student_id, f"{student_id}-1", fine_id="F1", amount="5.00")
+        (fined,) = await history(client, student_id)
+        await operate(client, "issue-card", student_id, f"{student_id}-2")
+        answer = await undo(client, student_id, fined["entry_id"])
+        assert answer.json()["checks"][0]["reasons"][0]["code"] == "card-not-cancelled"
+
+
 async def test_a_copy_that_another_student_has_by_now_does_not_come_back(database: str) -> None:
     async with desk_client(database, "library") as (_, client):
         first, second = new_student_id(), new_student_id()

@@ -1,10 +1,13 @@
 """What a list answered is open again without it: the question about a student, and that of a refused file."""
 
+import asyncio
 from uuid import UUID
 
 from schemas.events import NO_DATA, OPEN_QUESTION
-from services.kit.department.evidence import questions
+from services.kit.department.evidence import coverage, questions
 from tests.component.kit.department.evidence.conftest import Office, now
+from tests.support.departments.desks import is_waiting
+from tests.support.waiting import eventually
 
 PAID = "{student},C1,2025,学费,8000.00,8000.00\n"
 OWES = '{student},C2,2025,住宿费,"1,200.00",0\n'
@@ -91,3 +94,29 @@ async def test_a_file_with_a_refused_row_of_nobody_on_the_roster_covers_nobody(o
     job = await office.import_file(OWES.format(student="TS0000000009"), covers="2026")
     assert (job["covered"], job["students_questioned"]) == (False, 1)
     assert await office.verdict(absent) == (NO_DATA,)
+
+
+async def test_a_list_that_answers_waits_for_a_student_without_what_the_end_of_another_question_needs(
+    office: Office,
+) -> None:
+    """A desk that holds the student's record waits for the coverage, and the end of a file's question holds that."""
+    student_id = await office.leaving()
+    await office.import_file(OWES.format(student=student_id))
+    assert (await office.send("x,y\n", headings="学号,欠款说明\n", covers="2026")).status_code == 422
+    load, at = await office.cover(), now()
+    (file,) = [one for one in (await office.get("/questions"))["questions"] if one["student_id"] is None]
+    load_id = UUID(load["load_id"])
+
+    async def answer() -> None:
+        async with office.desk.pool.acquire() as connection, connection.transaction():
+            await questions.close_covered(connection, load_id, "2026", as_of=at, job_id=load_id, by="desk", now=at)
+
+    async with office.desk.pool.acquire() as desk, desk.transaction():
+        await office.desk.lock(desk, student_id)
+        answering = asyncio.create_task(answer())
+        await eventually(lambda: is_waiting(office.desk.pool), what="a list that waits for the student")
+        ending = asyncio.create_task(office.acts.end_question(file["question_id"], by="desk", reason="已核对", now=at))
+        await asyncio.sleep(0.2)
+        await coverage.share(desk)
+    await asyncio.gather(answering, ending)
+    assert (await office.get("/questions"))["questions"] == []

@@ -125,11 +125,14 @@ def test_a_list_as_its_system_writes_it_is_read_as_it_is(name: str, text: str, e
     ("name", "text", "says"),
     [
         ("finance", "学号,收费编号,学年,收费项目,应收金额,已缴,缴费状态\nTS1,C,2025,学费,80,80,欠费\n", "矛盾"),
+        ("finance", "学号,收费编号,学年,收费项目,应收金额,已缴,减免,缴费状态\nTS1,C,2025,学费,80,0,80,欠费\n", "矛盾"),
+        ("finance", "学号,收费编号,学年,收费项目,应收金额,已缴,缴费状态\nTS1,C,2025,学费,80,90,部分缴费\n", "矛盾"),
         ("finance", "学号,收费编号,学年,收费项目,应收金额,欠费\nTS1,C,2025,学费,80,20\n", "不等于"),
         ("dorm", "学号,校区,楼栋,房间,退宿状态\nTS1,南湖,梅苑,A1,已退宿\n", "需要"),
         ("dorm", "学号,校区,楼栋,房间,退宿日期,退宿状态\nTS1,南湖,梅苑,A1,2026-06-05,在住\n", "矛盾"),
         ("archives", "学号,提交状态,审核状态\nTS1,未提交,审核通过\n", "矛盾"),
         ("library", "学号,证件状态\nTS1,冻结\n", "词表"),
+        ("library", "学号,条形码,书名,应还日期,归还日期\nTS1,B1,采矿学,2026-06-20,未还\n", "词表"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(name: str, text: str, says: str) -> None:

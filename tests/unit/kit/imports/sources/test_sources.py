@@ -143,11 +143,16 @@ columns = ["借阅状态"]
 "在借" = { returned = "no", due_on = "*" }
 "已还" = { returned = "yes", due_on = "" }
 "欠" = { title = "!amount" }
+"差" = { title = "<amount-state" }
 "齐" = { title = "=amount" }
 "?" = { state = "?open" }
 [[statements]]
 columns = ["归还日期"]
 words = { "*" = { returned = "yes" } }
+[[statements]]
+columns = ["还书日期"]
+days = true
+words = { "*" = { returned = "yes" }, "未还" = { returned = "no" } }
 """
 
 
@@ -163,6 +168,10 @@ words = { "*" = { returned = "yes" } }
         ("借阅状态,状态", "?,closed", {"state": "closed"}),
         ("归还日期", "2026-06-05", {"returned": "yes"}),
         ("归还日期,已还", "2026-06-05,yes", {"returned": "yes"}),
+        ("还书日期", "2026年6月5日", {"returned": "yes"}),
+        ("还书日期", "20260605", {"returned": "yes"}),
+        ("还书日期", "未还", {"returned": "no"}),
+        ("借阅状态,应缴,实缴", "差,12.00,9.00", {"title": "9.00"}),
     ],
 )
 def test_a_column_says_something_of_others(tmp_path: Path, heading: str, cells: str, expected: dict[str, str]) -> None:
@@ -182,6 +191,12 @@ def test_a_column_says_something_of_others(tmp_path: Path, heading: str, cells: 
         ("借阅状态,应缴", "欠,12.00", "需要“书名”"),
         ("借阅状态", "丢失", "词表"),
         ("归还日期,已还", "2026-06-05,no", "与“已还”矛盾"),
+        ("还书日期", "0000-00-00", "词表"),
+        ("还书日期", "/", "词表"),
+        ("借阅状态,应缴,实缴", "差,12.00,12.00", "与“实缴”矛盾"),
+        ("借阅状态,应缴,实缴,状态", "差,12.00,9.00,3", "与“实缴”矛盾"),
+        ("借阅状态,应缴,实缴", "差,12.00,九", "与“实缴”矛盾"),
+        ("借阅状态,应缴", "差,12.00", "需要“书名”"),
     ],
 )
 def test_columns_that_contradict_each_other_refuse_their_row(
