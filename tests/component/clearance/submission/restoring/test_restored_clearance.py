@@ -26,7 +26,7 @@ from services.kit.student_numbers import NumberForm, use_number_form
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
 from tests.support.in_process.services import person
-from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
+from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness, of, submission_harness
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
 
@@ -197,6 +197,37 @@ async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, 
     await read_ends(harness, [*accepted])
     assert await forms(harness) == before
     assert await _attempts(harness) == attempts
+
+
+@pytest.mark.parametrize("ended_by", ["an answer", "time"])
+@pytest.mark.parametrize("sent", ["the attempt's", "the part's"])
+async def test_an_attempt_and_its_part_end_together_though_the_end_of_only_one_had_been_sent(
+    harness: Harness, backup: ClearanceBackup, sent: str, ended_by: str
+) -> None:
+    former, student_id = await harness.student(), await harness.student(library=OWING)
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await harness.roster.join(connection, student_id, former, now=datetime.now(UTC))
+    await harness.deliver_all()
+    attempt_id = await harness.submit(student_id)
+    await backup.take()
+    said = await harness.deliver_all()
+    ends = {event.student_id: event for event in of(said, SubmissionRefused)}
+    assert ends.keys() == {student_id, former}
+    await backup.restore()
+    kept, lost = (student_id, former) if sent == "the attempt's" else (former, student_id)
+    await read_ends(harness, [ends[kept]])
+    if ended_by == "an answer":
+        await read_again(harness, [attempt_id], [student_id], said)
+    else:
+        for event in ends.values():
+            await harness.overdue(event.attempt_id)
+        await harness.sweeper.sweep()
+    said = await harness.deliver_all()
+    assert ends[lost].attempt_id in {event.attempt_id for event in of(said, SubmissionRefused)}
+    assert {state for _, _, state, *_ in await _attempts(harness)} == {"refused"}
+    await harness.set("library", student_id, CLEAR_LIBRARY)
+    again = await harness.submitted(student_id)
+    assert await harness.state(again) == ("accepted", "")
 
 
 async def test_a_form_whose_void_was_lost_is_void_again_once_the_next_one_comes_back(
