@@ -93,6 +93,8 @@ class Hearing:
         """Raises `Unreadable`."""
         if asked.attempt.student_id != event.student_id:
             raise Unreadable("attempt_id: it is another student's attempt")
+        if not asked.attempt.required:
+            return  # Its refusal came back after a restore: whom it asked, and for what, is in no topic.
         if event.department not in asked.attempt.required:
             raise Unreadable("department: this attempt does not require it")
         wrong = contradiction(event, set(self.required.get(event.department, ())), asked.waivers.keys())

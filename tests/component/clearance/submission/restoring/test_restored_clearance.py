@@ -134,6 +134,22 @@ async def test_an_attempt_that_was_open_in_the_backup_ends_as_it_had_ended(
     assert (await harness.attempt(asked[1]))["objections"] == objections["objections"]
 
 
+async def test_answers_to_an_attempt_that_was_refused_since_the_backup_are_no_dead_letters(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student(library=OWING)
+    await backup.take()
+    attempt_id = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    assert len(of(said, AttestationGiven)) == len(harness.departments)
+    await backup.restore()
+    await read_ends(harness, said)
+    dead = len(harness.clearance.dead_letters)
+    await read_again(harness, [attempt_id], [student_id], said)
+    assert harness.clearance.dead_letters[dead:] == []
+    assert await harness.state(attempt_id) == ("refused", "objected")
+
+
 async def test_what_is_known_is_not_touched(harness: Harness) -> None:
     student_id = await harness.student()
     attempt_id = await harness.submit(student_id)
