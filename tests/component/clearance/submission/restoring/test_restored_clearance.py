@@ -18,11 +18,14 @@ from schemas.events import (
     SubmissionAccepted,
     SubmissionRefused,
 )
+from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
 from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
+from services.kit.manifests import required_checks
 from services.kit.rules.waivers import WaiverKind
 from services.kit.student_numbers import NumberForm, use_number_form
+from tests.support.clearance.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
 from tests.support.in_process.services import person
@@ -148,6 +151,31 @@ async def test_answers_to_an_attempt_that_was_refused_since_the_backup_are_no_de
     await read_again(harness, [attempt_id], [student_id], said)
     assert harness.clearance.dead_letters[dead:] == []
     assert await harness.state(attempt_id) == ("refused", "objected")
+
+
+async def test_an_answer_of_a_department_that_is_not_asked_any_more_is_no_dead_letter(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student()
+    deciding = exemption_decisions(required_checks(harness.manifests))
+    await decide(deciding, harness.clearance.pool, NOT_APPLICABLE, student_id, "finance.arrears", until=until())
+    await backup.take()
+    await decide(deciding, harness.clearance.pool, WITHDRAW, student_id, "finance.arrears")
+    attempt_id = await harness.submit(student_id)
+    answers = [
+        answer
+        for record in await harness.clearance.take_outbox()
+        for answer in await harness.answers(record)
+        if answer.topic != harness.topics.attestation("dorm")
+    ]
+    await backup.restore()
+    await harness.submit(student_id, attempt_id)
+    await harness.clearance.receive(answers)
+    assert harness.clearance.dead_letters == []
+    assert await harness.state(attempt_id) == ("open", "")
+    await harness.deliver_all()
+    assert await harness.state(attempt_id) == ("accepted", "")
+    assert await harness.holds(student_id) == {}
 
 
 async def test_what_is_known_is_not_touched(harness: Harness) -> None:
