@@ -1,6 +1,6 @@
 """What a student is written to about: by events on a real broker, to a real mail server."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -153,3 +153,9 @@ async def test_a_forgotten_students_rows_are_gone_and_so_is_what_the_own_topic_s
     await eventually(nothing_left, what="the student's rows to go", timeout_s=30)
     acts = await notices.rows("SELECT act, outcome FROM audit.entry WHERE student_id = $1", student_id)
     assert ("student.forget", "forgotten") in {(row["act"], row["outcome"]) for row in acts}
+
+
+async def test_an_end_after_january_2038_is_written_of_too(notices: RunningNotices, mails: MailServer) -> None:
+    student_id = await notices.student()
+    await notices.refused(student_id, at=datetime(2038, 2, 1, tzinfo=UTC))
+    assert await received(mails, student_id, 1) == ["【离校服务】提交未成功，请查看"]
