@@ -23,6 +23,7 @@ _TITLES: Final = {
     "unknown-student": ("There is no such case", "Put the student on the roster with PUT /cases first."),
     "chain": ("A former number has none of its own", "Join every former number to the current one directly."),
     "joined-to-another": ("The number is another person's former one", "Remove it there first."),
+    "too-many": ("The student has as many former numbers as a form can name", "Remove those of other persons first."),
     "not-joined": ("The number is not a former one of this student", "Read them with POST /former-numbers/query."),
 }
 

@@ -25,10 +25,12 @@ from services.kit.student_numbers import Standing
 JOIN: Final = "roster.join"
 UNJOIN: Final = "roster.unjoin"
 """Acts in the audit."""
+MAX_FORMER_NUMBERS: Final = 64
+"""Of a person: an accepted form names each (`schemas.events.AcceptedForm`)."""
 
 
 class JoinRefused(Exception):
-    """`slug`: unknown-student, chain (one of the two is joined elsewhere), joined-to-another, not-joined."""
+    """`slug`: unknown-student, chain (one of the two is joined elsewhere), joined-to-another, too-many, not-joined."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -93,6 +95,9 @@ class Roster:
             raise JoinRefused("unknown-student")
         if current.joined_to is not None or student_id == former or await case_store.former_numbers(connection, former):
             raise JoinRefused("chain")
+        is_new = previous is None or previous.joined_to is None
+        if is_new and len(await case_store.former_numbers(connection, student_id)) >= MAX_FORMER_NUMBERS:
+            raise JoinRefused("too-many")
         if previous is None:
             today = now.astimezone(self.zone).date()
             fresh = cases.unlisted(current.student.model_copy(update={"student_id": former}), today)
@@ -202,11 +207,15 @@ _REMEDIES: Final = {
         "请核对；如确属本人，请先在名单中从另一学号解除。",
         "Check it. If it is this person's, remove it from the other number on the roster first.",
     ),
+    "too-many": Remedy(
+        "请核对；不属于本人的，请先在名单中解除。", "Check them, and remove those that are not this person's first."
+    ),
 }
 _WORDS: Final = {
     "chain": "曾用学号不能再有曾用学号，也不能是现在的学号。 "
     "A former number has none of its own, and is not the current one.",
     "joined-to-another": "该学号是另一学号的曾用学号。 The number is another one's former number.",
+    "too-many": "该生的曾用学号已达上限。 The student has as many former numbers as a form can name.",
     IN_THE_FUTURE.code: "数据时间在将来。 The instant is in the future.",
 }
 

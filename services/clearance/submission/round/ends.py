@@ -140,10 +140,11 @@ class Ends:
 
     def _refused(self, ended: End, outgoing: Outgoing) -> None:
         outgoing.publish(self._topic, *(attempt.refused_event() for attempt in ended.attempts))
-        for attempt in ended.attempts:
-            if attempt.parent_id is not None:
-                _note_part(attempt, "submission.refuse", attempt.state, outgoing)
-        if (attempt := ended.whole) is None:
+        for part in ended.attempts:
+            if part.parent_id is not None:
+                _note_part(part, "submission.refuse", part.state, outgoing)
+        attempt = ended.whole
+        if attempt is None:
             return
         outgoing.note(
             actor=SOURCE,
