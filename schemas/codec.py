@@ -28,6 +28,8 @@ TOMBSTONE_HEADERS: Final = (("ce_specversion", b"1.0"), ("ce_type", b"lixiao.stu
 """Of a record without a value that forgets its key. Without them an empty record is a mistake, and unreadable."""
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _FIELD: Final = re.compile(r"\[?[a-z][a-z_-]{0,62}\]?")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""Not the six characters that a text may show: their backslash is escaped by another."""
 _VALUE_IN_MESSAGE: Final = re.compile(r"Invalid enum value .*?(?= - at|$)", re.DOTALL)
 
 
@@ -66,9 +68,13 @@ def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> by
     document = f'{opening},"data":{event.model_dump_json()}}}'.encode()
     if len(document) > MAX_EVENT_BYTES:
         raise ValueError(f"an event has at most {MAX_EVENT_BYTES} bytes")
-    if b"\\u0000" in document:
+    if _holds_nul(document):
         raise ValueError("an event holds no NUL character: databases cannot store one")
     return document
+
+
+def _holds_nul(document: bytes) -> bool:
+    return b"\\u0000" in document and _NUL.search(document) is not None
 
 
 def is_tombstone(value: bytes | None, headers: Headers) -> bool:
@@ -81,7 +87,7 @@ def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
         raise Unreadable("the record has no value, and is no tombstone of ours")
     if len(value) > MAX_EVENT_BYTES:
         raise Unreadable(f"the record has more than {MAX_EVENT_BYTES} bytes")
-    if b"\\" in value and b"\\u0000" in value:
+    if b"\\" in value and _holds_nul(value):
         raise Unreadable("the record holds a NUL character: databases cannot store one")
     headers = tuple(headers)
     try:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.events import CaseState, Reason
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
-from services.clearance.roster.roster import Roster, RosterResult
+from services.clearance.roster.roster import Roster, RosterResult, refusal_words
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
 from services.kit.audit.history import History, history_of
@@ -147,6 +147,7 @@ def roster_import(
         apply=roster.apply_row,
         role=ROSTER,
         after_commit=after_commit,
+        refusal=refusal_words,
         sources=load_sources([SOURCES, own_sources], RosterRow, HEADINGS),
         zone=roster.zone,
         state=_state,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
 from services.clearance.roster.case_store import former_numbers
-from services.clearance.roster.roster import JoinRefused, Roster, RosterResult
+from services.clearance.roster.roster import JOIN, UNJOIN, JoinRefused, Roster, RosterResult
 from services.kit.audit import log
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
@@ -23,6 +23,7 @@ _TITLES: Final = {
     "unknown-student": ("There is no such case", "Put the student on the roster with PUT /cases first."),
     "chain": ("A former number has none of its own", "Join every former number to the current one directly."),
     "joined-to-another": ("The number is another person's former one", "Remove it there first."),
+    "too-many": ("The student has as many former numbers as a form can name", "Remove those of other persons first."),
     "not-joined": ("The number is not a former one of this student", "Read them with POST /former-numbers/query."),
 }
 
@@ -67,12 +68,12 @@ def former_number_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wake
     @router.put("", summary="Join a former number to the current one", operation_id="join-former-number")
     async def join(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
         """What departments say under the former number then counts for the current one. Idempotent."""
-        return await apply(roster.join, "roster.join", body, principal)
+        return await apply(roster.join, JOIN, body, principal)
 
     @router.post("/remove", summary="Remove a former number", operation_id="remove-former-number")
     async def remove(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
         """What departments say under it counts no longer for the current one."""
-        return await apply(roster.unjoin, "roster.unjoin", body, principal)
+        return await apply(roster.unjoin, UNJOIN, body, principal)
 
     @router.post("/query", summary="Read a student's former numbers", operation_id="query-former-numbers")
     async def query(body: StudentQuery, principal: Staff) -> FormerNumbersAnswer:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.events import CaseChanged, CaseState, Reason
@@ -14,15 +14,23 @@ from services.clearance.roster.cases import Case, RosterRow, Student
 from services.kit.audit import log
 from services.kit.clearance_policy import ServedCategories
 from services.kit.imports.row_instant import row_instant
-from services.kit.imports.spec import Outcome, RowEffect, RowSource
+from services.kit.imports.spec import Outcome, RowEffect, RowSource, plain_refusal
 from services.kit.messaging import outbox
-from services.kit.operations import Refused
+from services.kit.operations import Refused, Remedy
 from services.kit.postgres.pool import Connection
+from services.kit.rules.instants import Outdated
+from services.kit.rules.reasons import IN_THE_FUTURE
 from services.kit.student_numbers import Standing
+
+JOIN: Final = "roster.join"
+UNJOIN: Final = "roster.unjoin"
+"""Acts in the audit."""
+MAX_FORMER_NUMBERS: Final = 64
+"""Of a person: an accepted form names each (`schemas.events.AcceptedForm`)."""
 
 
 class JoinRefused(Exception):
-    """`slug`: unknown-student, chain (one of the two is joined elsewhere), joined-to-another, not-joined."""
+    """`slug`: unknown-student, chain (one of the two is joined elsewhere), joined-to-another, too-many, not-joined."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -87,6 +95,9 @@ class Roster:
             raise JoinRefused("unknown-student")
         if current.joined_to is not None or student_id == former or await case_store.former_numbers(connection, former):
             raise JoinRefused("chain")
+        is_new = previous is None or previous.joined_to is None
+        if is_new and len(await case_store.former_numbers(connection, student_id)) >= MAX_FORMER_NUMBERS:
+            raise JoinRefused("too-many")
         if previous is None:
             today = now.astimezone(self.zone).date()
             fresh = cases.unlisted(current.student.model_copy(update={"student_id": former}), today)
@@ -132,13 +143,16 @@ class Roster:
             try:
                 joined = await self.join(connection, row.student_id, row.former_number, now=now)
             except JoinRefused as refused:
-                raise Refused(Reason(code=refused.slug), field="former_number") from None
+                remedy = _REMEDIES.get(refused.slug)
+                raise Refused(Reason(code=refused.slug), field="former_number", remedy=remedy) from None
             if joined.outcome == "applied":
+                if await _removed_since(connection, row.student_id, row.former_number, as_of):
+                    raise Outdated(Standing.of(result.case.state))
                 outcome = "applied"
                 await log.append_entry(
                     connection,
                     actor=source.sent_by,
-                    act="roster.join",
+                    act=JOIN,
                     outcome="applied",
                     student_id=row.student_id,
                     details={"former_number": row.former_number, "job": source.job_id},
@@ -182,6 +196,44 @@ class Roster:
         await notify(connection)
         before = previous.state if previous else None
         return RosterResult(case, "applied", before, cases.changed_fields(previous, case))
+
+
+_REMEDIES: Final = {
+    "chain": Remedy(
+        "请把每个曾用学号直接关联到现在的学号，每行的学号填现在的学号。",
+        "Join every former number to the current one directly: a row is about the current number.",
+    ),
+    "joined-to-another": Remedy(
+        "请核对；如确属本人，请先在名单中从另一学号解除。",
+        "Check it. If it is this person's, remove it from the other number on the roster first.",
+    ),
+    "too-many": Remedy(
+        "请核对；不属于本人的，请先在名单中解除。", "Check them, and remove those that are not this person's first."
+    ),
+}
+_WORDS: Final = {
+    "chain": "曾用学号不能再有曾用学号，也不能是现在的学号。 "
+    "A former number has none of its own, and is not the current one.",
+    "joined-to-another": "该学号是另一学号的曾用学号。 The number is another one's former number.",
+    "too-many": "该生的曾用学号已达上限。 The student has as many former numbers as a form can name.",
+    IN_THE_FUTURE.code: "数据时间在将来。 The instant is in the future.",
+}
+
+
+def refusal_words(refused: Refused) -> str:
+    """Of a row."""
+    return _WORDS.get(refused.reason.code) or plain_refusal(refused)
+
+
+async def _removed_since(connection: Connection, student_id: str, former: str, as_of: datetime) -> bool:
+    """Whether the number was removed by command after `as_of`."""
+    found = """
+        SELECT EXISTS (
+            SELECT FROM audit.entry WHERE student_id = $1 AND act = $2 AND outcome = 'applied' AND at > $4
+            AND details::json ->> 'former_number' = $3
+        )
+    """
+    return bool(await connection.fetchval(found, student_id, UNJOIN, former, as_of))
 
 
 def _may_have_forms(case: Case) -> bool:

@@ -25,7 +25,9 @@ SELECT count(*) FROM status JOIN source
     ON source.department = status.department AND source.partition = status.source_partition
 WHERE source.department = $1 AND status.version > 0 AND status.heard_at <= source.lost_at
 """
-_CONFIRMED: Final = "UPDATE source SET lost_at = NULL WHERE department = $1"
+# Once nobody changes them: records may be lost again, after they were counted.
+_LOCK: Final = "SELECT FROM source WHERE department = $1 ORDER BY partition FOR UPDATE"
+_CONFIRMED: Final = f"UPDATE source SET lost_at = NULL WHERE department = $1 AND ({_UNCONFIRMED}) = 0"
 _OLDER: Final = """
 SELECT department, count(*) AS count, min(older_since) AS since FROM status WHERE older_offset IS NOT NULL
 GROUP BY department
@@ -53,9 +55,14 @@ class SourceWatch:
             count = await self._pool.fetchval(_UNCONFIRMED, department) if row["lost"] else 0
             metrics.UNCONFIRMED_STATUSES.set(count, {"department": department})
             if row["lost"] and not count:
-                await self._pool.execute(_CONFIRMED, department)
+                await self._confirm(department)
             self._unconfirmed[department] = count
         await self._measure_older()
+
+    async def _confirm(self, department: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_LOCK, department)
+            await connection.execute(_CONFIRMED, department)
 
     async def _measure_older(self) -> None:
         before = self._older

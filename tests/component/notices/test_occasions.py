@@ -1,6 +1,6 @@
 """What a student is written to about: by events on a real broker, to a real mail server."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -185,3 +185,9 @@ async def test_a_late_tombstone_takes_nothing_from_a_student_who_has_a_case_agai
     assert [row["state"] for row in rows] == ["open"]
     lines = await notices.rows("SELECT department, version FROM known_line WHERE student_id = $1", student_id)
     assert {tuple(row) for row in lines} == {("library", 1), ("finance", 2)}
+
+
+async def test_an_end_after_january_2038_is_written_of_too(notices: RunningNotices, mails: MailServer) -> None:
+    student_id = await notices.student()
+    await notices.refused(student_id, at=datetime(2038, 2, 1, tzinfo=UTC))
+    assert await received(mails, student_id, 1) == ["【离校服务】提交未成功，请查看"]

@@ -251,6 +251,21 @@ def test_a_record_beyond_the_size_limit_is_neither_read_nor_written() -> None:
         written(heavy)
 
 
+@pytest.mark.parametrize("title", ["\\u0000", "a\\\\u0000", "\\\\\\u0000", "\\"])
+def test_characters_that_only_look_like_an_escaped_nul_are_text(title: str) -> None:
+    event = status(cause=Reason(code="book-lent", parameters={"title": title}))
+
+    value = written(event)
+
+    assert codec.read(value) == event
+    assert codec.read_status(value, codec.open_envelope(value)).cause.parameters == {"title": title}
+
+
+@pytest.mark.parametrize("backslashes", [0, 2, 4])
+def test_a_nul_behind_backslashes_of_a_text_is_unreadable(backslashes: int) -> None:
+    assert "NUL" in both_refuse(altered(b'"debt":"0.00"', b'"debt":"' + b"\\" * backslashes + b'\\u0000"'))
+
+
 def test_a_nul_character_is_not_written() -> None:
     with pytest.raises(ValueError, match="NUL"):
         written(status(cause=Reason(code="book-lent", parameters={"title": "a\x00b"})))

@@ -126,12 +126,8 @@ async def end_each(connection: Connection, ended: Sequence[Attempt]) -> None:
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
-    """(attempt_id, student_id) of open attempts, oldest first. Their parts end with them."""
-    rows = await connection.fetch(
-        "SELECT attempt_id, student_id FROM attempt"
-        " WHERE state = 'open' AND parent_id IS NULL AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1",
-        limit,
-    )
+    """(attempt_id, student_id) of open attempts, oldest first. Their parts end with them, or alone behind them."""
+    rows = await connection.fetch(_EXPIRED, limit)
     return [(row["attempt_id"], row["student_id"]) for row in rows]
 
 
@@ -151,6 +147,12 @@ def _attempt(row: Any) -> Attempt:
     )
 
 
+_EXPIRED: Final = """
+SELECT attempt_id, student_id FROM attempt
+WHERE state = 'open' AND expires_at <= clock_timestamp() AND (parent_id IS NULL OR NOT EXISTS (
+    SELECT FROM attempt AS whole WHERE whole.attempt_id = attempt.parent_id AND whole.state = 'open'))
+ORDER BY expires_at LIMIT $1
+"""
 _LOCK: Final = """
 SELECT * FROM attempt WHERE attempt_id = ANY($1::uuid[]) OR parent_id = ANY($1::uuid[])
 ORDER BY coalesce(parent_id, attempt_id), ordinal FOR UPDATE

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from schemas.attempts import AttemptState
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import Case
 from services.clearance.submission.attempts import attempt_store, former_parts
@@ -42,6 +43,16 @@ class Round:
     @property
     def parts(self) -> tuple[Asked, ...]:
         return self.asked[1:]
+
+    @property
+    def open(self) -> tuple[Asked, ...]:
+        """All of them or none, but after a restore: of an attempt and its parts only some ends may have been sent."""
+        return tuple(one for one in self.asked if one.attempt.state is AttemptState.OPEN)
+
+    @property
+    def known_cause(self) -> str | None:
+        """Why some of them have ended, if others are open still."""
+        return next((one.attempt.cause for one in self.asked if one.attempt.cause), None)
 
     def of(self, attempt_id: UUID) -> Asked:
         return next(one for one in self.asked if one.attempt.attempt_id == attempt_id)

@@ -36,6 +36,8 @@ async def standing_of(connection: Connection, waivers: CaseWaivers, rounds: Coll
 
 def decide(one: Round, standing: Standing, now: datetime) -> Settlement:
     """Pure. `standing` has the round's student, if all have answered. `now`: the database's clock."""
+    if one.known_cause is not None:
+        return Settlement(Outcome.REFUSED, one.known_cause)
     whole, case = one.whole.attempt, one.case
     case_open = case is not None and case.may_be_submitted and case.case_number == whole.case_number
     settlement = combined(

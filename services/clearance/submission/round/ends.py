@@ -33,24 +33,32 @@ UNTRACED: Final[Received[Any]] = Received(None)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A round that has ended, its attempts as they ended; `by`: what has brought the end."""
+    """A round that has ended; `attempts`: as they ended, of those that were open; `by`: what has brought the end."""
 
     round: Round
     settlement: Settlement
+    attempts: tuple[Attempt, ...]
     by: Received[Any] = UNTRACED
+
+    @property
+    def whole(self) -> Attempt | None:
+        """None if it had ended before, and only parts of it now."""
+        return next((one for one in self.attempts if one.parent_id is None), None)
 
 
 def end(one: Round, settlement: Settlement, now: datetime, by: Received[Any] = UNTRACED) -> End:
     """Its attempts are ended from here on, and have to be written."""
-    for asked in one.asked:
+    ended = one.open
+    for asked in ended:
         if settlement.outcome is Outcome.ACCEPTED:
             asked.attempt = replace(asked.attempt, state=AttemptState.ACCEPTED, ended_at=now)
         else:
             assert settlement.cause is not None
             state = attempt_store.refused_state(settlement.cause)
             asked.attempt = replace(asked.attempt, state=state, ended_at=now, cause=settlement.cause)
-    one.whole.attempt = replace(one.whole.attempt, objections=settlement.objections)
-    return End(one, settlement, by)
+    if one.whole in ended:
+        one.whole.attempt = replace(one.whole.attempt, objections=settlement.objections)
+    return End(one, settlement, tuple(asked.attempt for asked in ended), by)
 
 
 class Ends:
@@ -64,7 +72,7 @@ class Ends:
         """`now`: when they ended."""
         if not ends:
             return
-        await attempt_store.end_each(connection, [asked.attempt for one in ends for asked in one.round.asked])
+        await attempt_store.end_each(connection, [attempt for one in ends for attempt in one.attempts])
         accepted = [one for one in ends if one.settlement.outcome is Outcome.ACCEPTED]
         if accepted:
             await self._accept(connection, accepted, outgoing, now)
@@ -72,7 +80,8 @@ class Ends:
             if one.settlement.outcome is Outcome.REFUSED:
                 with one.by.traced():
                     self._refused(one, outgoing)
-            _measure(one.round.whole.attempt)
+            if one.whole is not None:
+                _measure(one.whole)
 
     async def _accept(self, connection: Connection, ends: Sequence[End], outgoing: Outgoing, now: datetime) -> None:
         submissions = await self._signed(connection, [one.round for one in ends], now)
@@ -130,10 +139,13 @@ class Ends:
         )
 
     def _refused(self, ended: End, outgoing: Outgoing) -> None:
-        attempt = ended.round.whole.attempt
-        outgoing.publish(self._topic, *(asked.attempt.refused_event() for asked in ended.round.asked))
-        for part in ended.round.parts:
-            _note_part(part.attempt, "submission.refuse", part.attempt.state, outgoing)
+        outgoing.publish(self._topic, *(attempt.refused_event() for attempt in ended.attempts))
+        for part in ended.attempts:
+            if part.parent_id is not None:
+                _note_part(part, "submission.refuse", part.state, outgoing)
+        attempt = ended.whole
+        if attempt is None:
+            return
         outgoing.note(
             actor=SOURCE,
             act="submission.refuse",

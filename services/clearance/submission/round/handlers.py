@@ -143,12 +143,12 @@ class Submissions:
         locked = await lock_rounds(connection, [(attempt_id, student_id)])
         failpoint("expire.after_lock")
         one = locked.by_attempt.get(attempt_id)
-        if one is None or one.whole.attempt.state is not AttemptState.OPEN:
+        if one is None or not one.open:
             return False
         if one.whole.attempt.expires_at > locked.now:
             return False
         outgoing = Outgoing()
-        ended = end(one, Settlement(Outcome.REFUSED, RefusalCause.EXPIRED), locked.now)
+        ended = end(one, Settlement(Outcome.REFUSED, one.known_cause or RefusalCause.EXPIRED), locked.now)
         await self._ends.write(connection, [ended], outgoing, locked.now)
         await outgoing.write(connection)
         failpoint("expire.before_commit")

@@ -63,7 +63,7 @@ class Hearing:
                 self.unheard.append((asked.attempt, one))
         elif event.ended is not None:
             self._end(one, round_, _as_known(round_, event.ended))
-        elif self._counts(one, round_, asked):
+        elif event.department in asked.attempt.required and self._counts(one, round_, asked):
             settlement = decide(round_, self.standing, self.now)
             if settlement.outcome is not Outcome.WAITING:
                 self._end(one, round_, settlement)
@@ -93,8 +93,10 @@ class Hearing:
         """Raises `Unreadable`."""
         if asked.attempt.student_id != event.student_id:
             raise Unreadable("attempt_id: it is another student's attempt")
+        if event.department not in self.required:
+            raise Unreadable("department: no attempt requires it")
         if event.department not in asked.attempt.required:
-            raise Unreadable("department: this attempt does not require it")
+            return  # It was asked before a restore, which has lost that or what was waived then.
         wrong = contradiction(event, set(self.required.get(event.department, ())), asked.waivers.keys())
         if wrong is not None and event.ended is None:
             raise Unreadable(wrong)

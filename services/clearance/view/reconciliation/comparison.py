@@ -57,7 +57,9 @@ WITH removed AS (
       AND finding.department = $1 AND finding.partition = $2 AND finding.healed_at IS NULL
       AND status.heard_at <= finding.asked_at
     RETURNING status.student_id
+), counted AS (
+    UPDATE reconciliation_finding SET removed = removed + (SELECT count(*) FROM removed)
+    WHERE department = $1 AND partition = $2 AND healed_at IS NULL
 )
-UPDATE reconciliation_finding SET removed = removed + (SELECT count(*) FROM removed)
-WHERE department = $1 AND partition = $2 AND healed_at IS NULL RETURNING (SELECT count(*) FROM removed)
+SELECT count(*) FROM removed
 """

@@ -106,6 +106,10 @@ async def test_a_former_number_is_joined_by_command_or_file_and_removed_by_comma
     clash = ",".join([*(taken[name] for name in CHINESE), other])
     _, rows = await service.imported("名单二.csv", content.replace(row, clash).encode())
     assert [one["state"] for one in rows] == ["rejected"]
+    (problem,) = rows[0]["problems"]
+    assert problem["field"] == "former_number"
+    assert "another one's former number" in problem["problem"]
+    assert "remove it from the other number" in problem["remedy"]
     assert await state(service, taken) is None
     removed = await service.ask("POST", "/former-numbers/remove", json=body)
     assert removed.json()["former_numbers"] == [other]
@@ -121,3 +125,21 @@ async def test_a_former_number_is_joined_by_command_or_file_and_removed_by_comma
         ("roster.unjoin", "applied"),
     ]
     assert (await service.ask("PUT", "/former-numbers", who="library", json=body)).status_code == 403
+
+
+async def test_a_removed_former_number_is_joined_again_by_a_newer_row_and_by_no_older_one(service: Service) -> None:
+    who, former = person(), person()["student_id"]
+    listed_at = datetime.now(UTC)
+    row = {**who, "former_number": former, "as_of": listed_at.isoformat(timespec="milliseconds")}
+    _, rows = await service.imported("first.jsonl", json.dumps(row).encode())
+    assert [one["state"] for one in rows] == ["applied"]
+    body = {"student_id": who["student_id"], "former_number": former}
+    assert (await service.ask("POST", "/former-numbers/remove", json=body)).status_code == 200
+    job, rows = await service.imported("again.jsonl", json.dumps({**row, "name": "林知远"}).encode() + b"\n")
+    assert ([one["state"] for one in rows], job["outdated"]) == (["outdated"], 1)
+    same = {"student_id": who["student_id"]}
+    assert (await service.ask("POST", "/former-numbers/query", json=same)).json()["former_numbers"] == []
+    newer = {**row, "as_of": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    _, rows = await service.imported("newer.jsonl", json.dumps(newer).encode())
+    assert [one["state"] for one in rows] == ["applied"]
+    assert (await service.ask("POST", "/former-numbers/query", json=same)).json()["former_numbers"] == [former]

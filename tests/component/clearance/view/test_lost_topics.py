@@ -10,6 +10,7 @@ import pytest
 from deploy.local.servers.kafka import RunningKafka
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
+from services.clearance.view.source_store import lose_source
 from services.clearance.view.status_dead_letters import clear_unreadable_mark
 from services.kit.messaging import consumer
 from services.kit.messaging.dead_letters import actions
@@ -138,3 +139,29 @@ async def test_a_dead_letter_of_the_lost_log_can_still_be_replayed(clearance: Cl
         assert await shown(clearance, who) == (2, True, False)
         await clearance.poison(who, BAD)
         await until_shown(clearance, who, (2, False, False))
+
+
+async def test_records_lost_while_an_earlier_loss_is_made_good_are_not_taken_for_published_again(
+    clearance: ClearanceFixture,
+) -> None:
+    who = student()
+    pool = clearance.pool
+    async with running(clearance):
+        await clearance.publish(status(who, 1))
+        await until_shown(clearance, who, (1, True, False))
+    partition = await pool.fetchval("SELECT source_partition FROM status WHERE student_id = $1", who)
+    await pool.execute(
+        "INSERT INTO source (department, partition, heard_at, lost_at) VALUES ('library', $1, now(), '2026-01-01')",
+        partition,
+    )
+
+    class LostMeanwhile(SourceWatch):
+        async def _confirm(self, department: str) -> None:
+            async with pool.acquire() as connection:
+                await lose_source(connection, department, partition, now=datetime.now(UTC))
+            await super()._confirm(department)
+
+    await LostMeanwhile(pool).measure()
+    assert await pool.fetchval("SELECT count(lost_at) FROM source") == 1
+    await SourceWatch(pool).measure()
+    assert await pool.fetchval("SELECT count(lost_at) FROM source") == 1

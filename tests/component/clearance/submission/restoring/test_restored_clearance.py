@@ -18,15 +18,18 @@ from schemas.events import (
     SubmissionAccepted,
     SubmissionRefused,
 )
+from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
 from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
+from services.kit.manifests import required_checks
 from services.kit.rules.waivers import WaiverKind
 from services.kit.student_numbers import NumberForm, use_number_form
+from tests.support.clearance.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
 from tests.support.in_process.services import person
-from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
+from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness, of, submission_harness
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
 
@@ -134,6 +137,47 @@ async def test_an_attempt_that_was_open_in_the_backup_ends_as_it_had_ended(
     assert (await harness.attempt(asked[1]))["objections"] == objections["objections"]
 
 
+async def test_answers_to_an_attempt_that_was_refused_since_the_backup_are_no_dead_letters(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student(library=OWING)
+    await backup.take()
+    attempt_id = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    assert len(of(said, AttestationGiven)) == len(harness.departments)
+    await backup.restore()
+    await read_ends(harness, said)
+    dead = len(harness.clearance.dead_letters)
+    await read_again(harness, [attempt_id], [student_id], said)
+    assert harness.clearance.dead_letters[dead:] == []
+    assert await harness.state(attempt_id) == ("refused", "objected")
+
+
+async def test_an_answer_of_a_department_that_is_not_asked_any_more_is_no_dead_letter(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student()
+    deciding = exemption_decisions(required_checks(harness.manifests))
+    await decide(deciding, harness.clearance.pool, NOT_APPLICABLE, student_id, "finance.arrears", until=until())
+    await backup.take()
+    await decide(deciding, harness.clearance.pool, WITHDRAW, student_id, "finance.arrears")
+    attempt_id = await harness.submit(student_id)
+    answers = [
+        answer
+        for record in await harness.clearance.take_outbox()
+        for answer in await harness.answers(record)
+        if answer.topic != harness.topics.attestation("dorm")
+    ]
+    await backup.restore()
+    await harness.submit(student_id, attempt_id)
+    await harness.clearance.receive(answers)
+    assert harness.clearance.dead_letters == []
+    assert await harness.state(attempt_id) == ("open", "")
+    await harness.deliver_all()
+    assert await harness.state(attempt_id) == ("accepted", "")
+    assert await harness.holds(student_id) == {}
+
+
 async def test_what_is_known_is_not_touched(harness: Harness) -> None:
     student_id = await harness.student()
     attempt_id = await harness.submit(student_id)
@@ -197,6 +241,37 @@ async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, 
     await read_ends(harness, [*accepted])
     assert await forms(harness) == before
     assert await _attempts(harness) == attempts
+
+
+@pytest.mark.parametrize("ended_by", ["an answer", "time"])
+@pytest.mark.parametrize("sent", ["the attempt's", "the part's"])
+async def test_an_attempt_and_its_part_end_together_though_the_end_of_only_one_had_been_sent(
+    harness: Harness, backup: ClearanceBackup, sent: str, ended_by: str
+) -> None:
+    former, student_id = await harness.student(), await harness.student(library=OWING)
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await harness.roster.join(connection, student_id, former, now=datetime.now(UTC))
+    await harness.deliver_all()
+    attempt_id = await harness.submit(student_id)
+    await backup.take()
+    said = await harness.deliver_all()
+    ends = {event.student_id: event for event in of(said, SubmissionRefused)}
+    assert ends.keys() == {student_id, former}
+    await backup.restore()
+    kept, lost = (student_id, former) if sent == "the attempt's" else (former, student_id)
+    await read_ends(harness, [ends[kept]])
+    if ended_by == "an answer":
+        await read_again(harness, [attempt_id], [student_id], said)
+    else:
+        for event in ends.values():
+            await harness.overdue(event.attempt_id)
+        await harness.sweeper.sweep()
+    said = await harness.deliver_all()
+    assert ends[lost].attempt_id in {event.attempt_id for event in of(said, SubmissionRefused)}
+    assert {state for _, _, state, *_ in await _attempts(harness)} == {"refused"}
+    await harness.set("library", student_id, CLEAR_LIBRARY)
+    again = await harness.submitted(student_id)
+    assert await harness.state(again) == ("accepted", "")
 
 
 async def test_a_form_whose_void_was_lost_is_void_again_once_the_next_one_comes_back(

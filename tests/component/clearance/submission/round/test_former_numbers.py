@@ -11,7 +11,7 @@ import pytest
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SubmissionRequested
 from services.clearance.roster.case_store import former_numbers
-from services.clearance.roster.roster import JoinRefused
+from services.clearance.roster.roster import MAX_FORMER_NUMBERS, JoinRefused
 from services.clearance.submission.attempts import former_parts
 from services.kit.operations import Held
 from services.kit.postgres.pool import Connection
@@ -248,3 +248,12 @@ async def test_numbers_are_joined_to_the_current_one_directly_and_to_one_person(
         await unjoin(harness, third, former)
     async with harness.clearance.pool.acquire() as connection:
         assert await former_numbers(connection, current) == (former,)
+
+
+async def test_a_person_has_no_more_former_numbers_than_a_form_names(harness: Harness) -> None:
+    current = await harness.student()
+    for number in range(MAX_FORMER_NUMBERS):
+        await join(harness, current, f"{current}-{number}")
+    with pytest.raises(JoinRefused, match="too-many"):
+        await join(harness, current, f"{current}-X")
+    assert await join(harness, current, f"{current}-0") == "unchanged"

@@ -10,6 +10,7 @@ import pytest
 from schemas.events import CaseChanged, CaseState, SubmissionAccepted, SubmissionRefused
 from services.kit.operations import Held
 from services.kit.receipts.numbers import read_form_number
+from tests.support.in_process.after_acceptance import put
 from tests.support.in_process.services import DEPARTMENTS
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWED, OWING, Harness, of
 
@@ -30,6 +31,16 @@ async def test_clear_everywhere_is_accepted_once_and_everything_says_so(harness:
     assert await harness.holds(student_id) == {}
     answers = json.loads((await harness.attempt(attempt_id))["answers"])
     assert answers == {name: {"outcome": "clear"} for name in DEPARTMENTS}
+
+
+async def test_a_name_that_shows_the_characters_of_an_escape_is_accepted_as_any(harness: Harness) -> None:
+    student_id = await harness.student(cohort="2026\\u0000")
+    await put(harness, student_id, name="林知远\\u0000", cohort="2026\\u0000")
+    attempt_id = await harness.submit(student_id)
+    (accepted,) = of(await harness.deliver_all(), SubmissionAccepted)
+    assert await harness.state(attempt_id) == ("accepted", "")
+    assert accepted.form is not None
+    assert accepted.form.student["name"] == "林知远\\u0000"
 
 
 @pytest.mark.acceptance("S-093")

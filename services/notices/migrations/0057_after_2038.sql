@@ -1,0 +1,2 @@
+-- The number of how a submission ended, and of a reminder, is its second since 1970: an integer ends in January 2038.
+ALTER TABLE occasion ALTER COLUMN number TYPE bigint;
