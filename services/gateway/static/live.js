@@ -9,6 +9,7 @@
   var lastState = new Date();
   var lostTimer = 0;
   var over = false;
+  var paused = false;
   // A page that never held any data has nothing that could be old.
   var empty = live.hasAttribute("data-away");
 
@@ -129,6 +130,7 @@
   }
 
   function connect() {
+    paused = false;
     source = new EventSource(live.dataset.stream);
     source.addEventListener("state", function (event) {
       window.clearTimeout(lostTimer);
@@ -149,6 +151,15 @@
       source.close();
       document.dispatchEvent(new Event("session-ended"));
     });
+    // More pages are open than have room for updates: the one that is looked at has them.
+    source.addEventListener("paused", function () {
+      paused = true;
+      window.clearTimeout(lostTimer);
+      lostTimer = 0;
+      source.close();
+      showNotice(live.dataset.paused, clock(lastState));
+      if (document.hasFocus()) { window.setTimeout(resume, 2000 + Math.random() * 3000); }
+    });
     source.addEventListener("error", function () {
       if (over) { return; }
       if (!lostTimer) {
@@ -162,6 +173,13 @@
     });
   }
 
+  function resume() {
+    if (!paused || over || document.hidden) { return; }
+    connect();
+  }
+
+  window.addEventListener("focus", resume);
+  document.addEventListener("visibilitychange", resume);
   window.addEventListener("pagehide", function () { if (source) { source.close(); } });
   window.addEventListener("pageshow", function (event) { if (event.persisted && !over) { connect(); } });
   connect();

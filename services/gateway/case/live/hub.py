@@ -33,7 +33,7 @@ from services.kit.observability import metrics
 from services.kit.observability.traced_statuses import is_notice
 
 MAX_PER_SESSION: Final = 4
-"""Of the six connections that a browser opens to a host on HTTP/1.1."""
+"""Of the six connections that a browser opens to a host on HTTP/1.1. Another stream takes the place of the oldest."""
 MIN_INTERVAL_S: Final = 0.01
 PING_S: Final = 15.0
 _BEATS: Final = 15
@@ -89,8 +89,13 @@ class Hub:
     def connect(self, session: Session, texts: Texts) -> Stream:
         """Raises `TooManyStreams`. The stream sends nothing before it is started, and is to be disconnected."""
         id_hash, student_id = bytes(session.id_hash), session.student_id
-        if self._count >= self._max_streams or len(self._of_session.get(id_hash, ())) >= MAX_PER_SESSION:
+        own = self._of_session.get(id_hash, ())
+        # One that was told to pause counts as long as its client has not gone.
+        if self._count >= self._max_streams or len(own) >= 2 * MAX_PER_SESSION:
             raise TooManyStreams
+        going_on = [one for one in own if not one.ended]
+        if len(going_on) >= MAX_PER_SESSION:
+            going_on[0].end(frames.PAUSED)
         stream = Stream(id_hash, student_id, texts)
         self._count += 1
         self._of_student[student_id] = (*self._of_student.get(student_id, ()), stream)

@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from services.gateway.case.live import due_students
 from services.gateway.case.live import hub as live
-from services.gateway.case.live.hub import Hub
+from services.gateway.case.live.hub import MAX_PER_SESSION, Hub, TooManyStreams
 from services.gateway.case.live.stream import Stream
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
@@ -167,6 +167,14 @@ async def test_a_stopping_server_ends_open_and_arriving_streams_without_ending_t
         async with opened(hub) as arriving:
             for page in (before, arriving):
                 assert await page.next() == ("", False)
+
+
+async def test_clients_that_do_not_go_when_they_are_told_to_pause_are_no_way_past_the_limit() -> None:
+    async with hub_over(Reads()) as hub:
+        for _ in range(2 * MAX_PER_SESSION):
+            hub.connect(SESSION, TEXTS)
+        with pytest.raises(TooManyStreams):
+            hub.connect(SESSION, TEXTS)
 
 
 @pytest.mark.parametrize("turns", range(5))
