@@ -66,10 +66,15 @@ async def test_a_page_that_was_opened_while_nothing_could_be_read_has_the_basics
         try:
             page = await opened(scenes, open_profile, PC, actor)
             await expect(page.locator("#summary-title")).to_contain_text("暂时无法获取离校数据")
+            await expect(page.locator(".applied")).to_be_hidden()
         finally:
             await connection.execute("ALTER SCHEMA away RENAME TO published")
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=LONG_MS)
     await expect(page.locator(".basics-box")).to_contain_text(actor.student_id)
+    await expect(page.locator(".applied")).to_be_visible()
+    date = await page.locator(".applied").inner_text()
+    await page.reload()
+    await expect(page.locator(".applied")).to_have_text(date)
 
 
 async def test_of_many_open_pages_those_looked_at_last_are_updated_and_the_others_say_that_they_pause(

@@ -92,6 +92,14 @@
     return part.dataset.mark ? part.dataset.mark === fresh.dataset.mark : part.textContent === fresh.textContent;
   }
 
+  // In the page's head, outside of what is replaced.
+  function showApplied(next) {
+    var applied = document.getElementById("applied");
+    var basics = next.querySelector("[data-applied]");
+    applied.hidden = !basics;
+    applied.querySelector(".num").textContent = basics ? basics.dataset.applied : "";
+  }
+
   function replaceParts(html) {
     var next = new DOMParser().parseFromString(html, "text/html");
     var spoken = [];
@@ -100,6 +108,7 @@
     if (live.querySelector('[data-tone="asked"]') && next.querySelector('[data-tone="done"], [data-tone="caution"]')) {
       window.location.assign(live.dataset.done);
     }
+    showApplied(next);
     var parts = next.querySelectorAll("[data-part]");
     var known = live.querySelectorAll("[data-part]");
     if (names(parts) !== names(known)) {
