@@ -17,7 +17,6 @@ from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
 from tests.support.gateway.visits import card_open, id_of, rows
 from tests.support.servers.fixtures import DatabaseMaker
-from tests.support.waiting import eventually
 
 MOST_CALLS = 8
 """uvicorn's three, and one each for the client's address, telemetry with spans or without, and the stream."""
