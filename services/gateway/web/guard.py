@@ -39,7 +39,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo"})
+CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo", "/desk/document"})
 """They read a form's code with the camera of a phone; no other page may use it."""
 PROVIDER_FORM_PAGES: Final = frozenset({"/sign-out", "/signed-out", "/sign-in/callback"})
 """Their one form may go to the identity provider, to end the session there; so they say their own policy."""
