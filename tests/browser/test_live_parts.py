@@ -1,5 +1,8 @@
 """An open page becomes what a reload would show, whichever parts came, went or changed in between."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -99,3 +102,17 @@ async def test_of_many_open_pages_those_looked_at_last_are_updated_and_the_other
     await expect(first.locator("#library-borrowing .verdict")).to_have_text("未通过", timeout=LONG_MS)
     await expect(first.locator("#notice")).to_be_hidden()
     await expect(last.locator("#notice")).to_be_hidden()
+
+
+async def test_the_time_of_what_is_shown_is_that_on_campus_as_all_others(
+    scenes: SceneSetter, open_profile: Open
+) -> None:
+    actor = await clear_case(scenes)
+    address, cookies = scenes.gateway.address, actor.cookies
+    profile = await open_profile(PC, address=address, cookies=cookies, timezone_id="America/New_York")
+    page = await profile.new_page()
+    await page.route("**/case/live", lambda route: route.abort())
+    now = datetime.now(UTC) + timedelta(hours=8)
+    await page.goto("/case")
+    known = "|".join(f"{now + timedelta(minutes=minutes):%H:%M}" for minutes in range(2))
+    await expect(page.locator("#notice")).to_have_text(re.compile(f"连接中断，正在重新连接。以下为 ({known}) 的内容。"))

@@ -13,9 +13,11 @@
   // A page that never held any data has nothing that could be old.
   var empty = live.hasAttribute("data-away");
 
+  // On campus, as every other time of the page.
   function clock(date) {
     var two = function (n) { return (n < 10 ? "0" : "") + n; };
-    return two(date.getHours()) + ":" + two(date.getMinutes());
+    var there = new Date(date.getTime() + live.dataset.offset * 60000);
+    return two(there.getUTCHours()) + ":" + two(there.getUTCMinutes());
   }
 
   function showNotice(template, at) {
