@@ -92,7 +92,7 @@ async def test_of_many_open_pages_those_looked_at_last_are_updated_and_the_other
         async with page.expect_response("**/case/live"):
             await page.goto("/case")
     first, last = pages[0], pages[-1]
-    await expect(first.locator("#notice")).to_contain_text("此页已暂停自动更新，切换到此页时恢复。以下为")
+    await expect(first.locator("#notice")).to_contain_text("此页已暂停更新，切换回来后继续。以下为")
     await scenes.clearance.put_status(
         actor.student_id, "library", [case_samples.check("borrowing", case_samples.CARD_ACTIVE, CARD)], version=9
     )

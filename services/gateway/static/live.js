@@ -13,11 +13,9 @@
   // A page that never held any data has nothing that could be old.
   var empty = live.hasAttribute("data-away");
 
-  // On campus, as every other time of the page.
+  // On campus.
   function clock(date) {
-    var two = function (n) { return (n < 10 ? "0" : "") + n; };
-    var there = new Date(date.getTime() + live.dataset.offset * 60000);
-    return two(there.getUTCHours()) + ":" + two(there.getUTCMinutes());
+    return new Date(date.getTime() + live.dataset.offset * 60000).toISOString().slice(11, 16);
   }
 
   function showNotice(template, at) {
@@ -94,14 +92,6 @@
     return part.dataset.mark ? part.dataset.mark === fresh.dataset.mark : part.textContent === fresh.textContent;
   }
 
-  // In the page's head, outside of what is replaced.
-  function showApplied(next) {
-    var applied = document.getElementById("applied");
-    var basics = next.querySelector("[data-applied]");
-    applied.hidden = !basics;
-    applied.querySelector(".num").textContent = basics ? basics.dataset.applied : "";
-  }
-
   function replaceParts(html) {
     var next = new DOMParser().parseFromString(html, "text/html");
     var spoken = [];
@@ -110,7 +100,10 @@
     if (live.querySelector('[data-tone="asked"]') && next.querySelector('[data-tone="done"], [data-tone="caution"]')) {
       window.location.assign(live.dataset.done);
     }
-    showApplied(next);
+    var applied = document.querySelector(".applied");
+    var part = next.querySelector("[data-day]");
+    applied.hidden = !part;
+    if (part) { applied.lastChild.textContent = part.dataset.day; }
     var parts = next.querySelectorAll("[data-part]");
     var known = live.querySelectorAll("[data-part]");
     if (names(parts) !== names(known)) {
@@ -140,36 +133,41 @@
     if (spoken.length) { toast(spoken.join(" "), turnedPart); }
   }
 
+  function heard() {
+    window.clearTimeout(lostTimer);
+    lostTimer = 0;
+  }
+
+  function later(act) {
+    window.setTimeout(act, 2000 + Math.random() * 3000);
+  }
+
   function connect() {
     paused = false;
     source = new EventSource(live.dataset.stream);
     source.addEventListener("state", function (event) {
-      window.clearTimeout(lostTimer);
-      lostTimer = 0;
+      heard();
       lastState = new Date();
       empty = false;
       hideNotice();
       replaceParts(JSON.parse(event.data).html);
     });
     source.addEventListener("unread", function (event) {
-      window.clearTimeout(lostTimer);
-      lostTimer = 0;
+      heard();
       if (!empty) { showNotice(live.dataset.unread, JSON.parse(event.data).since); }
     });
     source.addEventListener("ended", function () {
       over = true;
-      window.clearTimeout(lostTimer);
+      heard();
       source.close();
       document.dispatchEvent(new Event("session-ended"));
     });
-    // More pages are open than have room for updates: the one that is looked at has them.
     source.addEventListener("paused", function () {
+      heard();
       paused = true;
-      window.clearTimeout(lostTimer);
-      lostTimer = 0;
       source.close();
       showNotice(live.dataset.paused, clock(lastState));
-      if (document.hasFocus()) { window.setTimeout(resume, 2000 + Math.random() * 3000); }
+      if (document.hasFocus()) { later(resume); }
     });
     source.addEventListener("error", function () {
       if (over) { return; }
@@ -179,7 +177,7 @@
       // Browsers give up after a response that is no stream (a proxy's 502, a 503).
       if (source.readyState === 2) {
         source.close();
-        window.setTimeout(connect, 2000 + Math.random() * 3000);
+        later(connect);
       }
     });
   }
