@@ -187,7 +187,7 @@ class Summary:
         return tuple(task for task in self.tasks if not task.state.passes)
 
     @property
-    def passed(self) -> int:
+    def clear(self) -> int:
         return sum(task.state is CheckState.CLEAR for task in self.tasks)
 
     @property
