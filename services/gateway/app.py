@@ -182,7 +182,7 @@ def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
     def refuse(request: Request, problem: Response) -> Response:
         return error_pages.problem_or_page(renderer, request, problem)
 
-    return lambda app: Guard(app, origin=origin, refuse=refuse)
+    return lambda app: Guard(app, origin=origin, refuse=refuse, unlimited=renderer.assets.addresses)
 
 
 def _before_routes(renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:

@@ -1,10 +1,14 @@
 """An open page becomes what a reload would show, whichever parts came, went or changed in between."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
+from services.gateway.case.live.hub import MAX_PER_SESSION
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC, PHONE, Device
 from tests.support.browser.journey_data import LONG_MS
@@ -65,7 +69,50 @@ async def test_a_page_that_was_opened_while_nothing_could_be_read_has_the_basics
         try:
             page = await opened(scenes, open_profile, PC, actor)
             await expect(page.locator("#summary-title")).to_contain_text("暂时无法获取离校数据")
+            await expect(page.locator(".applied")).to_be_hidden()
         finally:
             await connection.execute("ALTER SCHEMA away RENAME TO published")
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=LONG_MS)
     await expect(page.locator(".basics-box")).to_contain_text(actor.student_id)
+    await expect(page.locator(".applied")).to_be_visible()
+    date = await page.locator(".applied").inner_text()
+    await page.reload()
+    await expect(page.locator(".applied")).to_have_text(date)
+
+
+async def test_of_many_open_pages_those_looked_at_last_are_updated_and_the_others_say_that_they_pause(
+    scenes: SceneSetter, open_profile: Open
+) -> None:
+    actor = await clear_case(scenes)
+    profile = await open_profile(PC, address=scenes.gateway.address, cookies=actor.cookies)
+    # Playwright has every page focused.
+    await profile.add_init_script("document.hasFocus = () => false")
+    pages = [await profile.new_page() for _ in range(MAX_PER_SESSION + 1)]
+    for page in pages:
+        async with page.expect_response("**/case/live"):
+            await page.goto("/case")
+    first, last = pages[0], pages[-1]
+    await expect(first.locator("#notice")).to_contain_text("此页已暂停更新，切换回来后继续。以下为")
+    await scenes.clearance.put_status(
+        actor.student_id, "library", [case_samples.check("borrowing", case_samples.CARD_ACTIVE, CARD)], version=9
+    )
+    await expect(last.locator("#library-borrowing .verdict")).to_have_text("未通过", timeout=LONG_MS)
+    await expect(first.locator("#library-borrowing .verdict")).to_have_text("通过")
+    await first.evaluate("window.dispatchEvent(new Event('focus'))")
+    await expect(first.locator("#library-borrowing .verdict")).to_have_text("未通过", timeout=LONG_MS)
+    await expect(first.locator("#notice")).to_be_hidden()
+    await expect(last.locator("#notice")).to_be_hidden()
+
+
+async def test_the_time_of_what_is_shown_is_that_on_campus_as_all_others(
+    scenes: SceneSetter, open_profile: Open
+) -> None:
+    actor = await clear_case(scenes)
+    address, cookies = scenes.gateway.address, actor.cookies
+    profile = await open_profile(PC, address=address, cookies=cookies, timezone_id="America/New_York")
+    page = await profile.new_page()
+    await page.route("**/case/live", lambda route: route.abort())
+    now = datetime.now(UTC) + timedelta(hours=8)
+    await page.goto("/case")
+    known = "|".join(f"{now + timedelta(minutes=minutes):%H:%M}" for minutes in range(2))
+    await expect(page.locator("#notice")).to_have_text(re.compile(f"连接中断，正在重新连接。以下为 ({known}) 的内容。"))

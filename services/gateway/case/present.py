@@ -95,7 +95,7 @@ def _summary(context: ViewContext, progress: CaseProgress, groups: tuple[Group, 
 
 def _task(view: CheckView) -> Task:
     what = "" if view.state.passes else next(iter(view.todo), "")
-    return Task(view.anchor, view.title, view.state, what, view.turn, view.turn_word, view.phones)
+    return Task(view.anchor, view.title, view.state, view.verdict, what, view.turn, view.turn_word, view.phones)
 
 
 def _turns(context: ViewContext, tasks: tuple[Task, ...]) -> str:

@@ -162,6 +162,7 @@ class Task:
     anchor: str
     title: str
     state: CheckState
+    verdict: str
     what: str
     turn: Turn | None
     turn_word: str
@@ -184,6 +185,14 @@ class Summary:
     @property
     def open(self) -> tuple[Task, ...]:
         return tuple(task for task in self.tasks if not task.state.passes)
+
+    @property
+    def clear(self) -> int:
+        return sum(task.state is CheckState.CLEAR for task in self.tasks)
+
+    @property
+    def waived(self) -> int:
+        return sum(task.state is CheckState.WAIVED for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from schemas.events import DocumentSeal
 
 _PURPOSE: Final = "lixiao proxy document 1"
-_BETWEEN: Final = re.compile(r"[\s\-·.]+")
+_OF_HANDOVER: Final = "lixiao proxy document of a hand-over 1"
+_BETWEEN: Final = re.compile(r"[\s\-·.()]+")
+"""Of a Hong Kong identity card too: `A123456(7)`."""
 _NUMBER: Final = re.compile(r"[0-9A-Z]{5,30}")
 _RESIDENT: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -67,6 +70,11 @@ class DocumentKeys:
         key_id = next(iter(self.keys))
         return DocumentSeal(key=key_id, hash=_hash(self.keys[key_id], form_number, number))
 
+    def proof(self, seal: DocumentSeal, form_number: str, command_id: UUID) -> str:
+        """That the seal was made here for this hand-over, so that its number was typed. Empty without its key."""
+        key = self.keys.get(seal.key)
+        return "" if key is None else _digest(key, _OF_HANDOVER, form_number, str(command_id), seal.hash)
+
     def fits(self, seal: DocumentSeal, form_number: str, number: str) -> bool | None:
         """Whether it is of this number; None without its key."""
         key = self.keys.get(seal.key)
@@ -85,4 +93,8 @@ def _key(words: list[str]) -> dict[str, bytes]:
 
 def _hash(key: bytes, form_number: str, number: str) -> str:
     """Of one form: one proxy's at two forms have nothing in common."""
-    return hmac.digest(key, "\0".join((_PURPOSE, form_number, number)).encode(), "sha256").hex()
+    return _digest(key, _PURPOSE, form_number, number)
+
+
+def _digest(key: bytes, *parts: str) -> str:
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256").hex()

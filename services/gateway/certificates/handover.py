@@ -45,6 +45,8 @@ class Handover:
     reason: str = ""
     document: DocumentSeal | None = None
     """What the proxy presented."""
+    document_proof: str = ""
+    """That it was sealed here."""
     defect: Outcome | None = None
     """Of the document, where one is kept."""
 

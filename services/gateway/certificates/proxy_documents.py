@@ -1,5 +1,6 @@
 """The document that a proxy presents: sealed at the hand-over, compared afterwards with a number that staff type."""
 
+import hmac
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -45,18 +46,25 @@ class ProxyDocuments:
         return self._file is not None
 
     def sealed(self, handover: Handover, form_number: str, typed: str) -> Handover:
-        """With the document's seal, or what is wrong with it. Raises a 503 `Problem` without a key."""
-        if not self.are_kept or handover.taken_by is not TakenBy.PROXY or handover.document is not None:
+        """With the document's seal, or what is wrong with it. Raises a 503 `Problem` without a key.
+
+        A seal that comes with the hand-over has the proof that it was made for it, or counts for nothing.
+        """
+        sent = handover.document
+        handover = replace(handover, document=None)
+        if not self.are_kept or handover.taken_by is not TakenBy.PROXY:
             return handover
+        if sent is not None:
+            proof = self._usable_keys().proof(sent, form_number, handover.command_id)
+            if proof and hmac.compare_digest(proof, handover.document_proof):
+                return replace(handover, document=sent)
         try:
             number = normal(typed)
         except NoNumber as error:
             return replace(handover, defect=Outcome.DOCUMENT_MISTYPED if error.mistyped else Outcome.PROXY_UNDOCUMENTED)
-        try:
-            return replace(handover, document=self._keys().seal(form_number, number))
-        except (NoSecret, ValueError) as error:
-            _log.error("document_keys.failed", error=type(error).__name__)
-            raise Problem(503, "no-key", title="The proxy's document cannot be recorded now") from None
+        keys = self._usable_keys()
+        seal = keys.seal(form_number, number)
+        return replace(handover, document=seal, document_proof=keys.proof(seal, form_number, handover.command_id))
 
     async def compare(self, account: str, record: SubmissionRecord, typed: str) -> Comparison:
         """With the one of the hand-over that stands. Audited; may raise transient database errors."""
@@ -80,6 +88,13 @@ class ProxyDocuments:
         if fits is None:
             return Comparison.NO_KEY
         return Comparison.SAME if fits else Comparison.DIFFERENT
+
+    def _usable_keys(self) -> DocumentKeys:
+        try:
+            return self._keys()
+        except (NoSecret, ValueError) as error:
+            _log.error("document_keys.failed", error=type(error).__name__)
+            raise Problem(503, "no-key", title="The proxy's document cannot be recorded now") from None
 
     def _keys(self) -> DocumentKeys:
         return DocumentKeys.of(secret_of(None, self._file) or "")

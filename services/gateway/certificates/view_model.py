@@ -84,6 +84,7 @@ class DeskPage:
     proxy_name: str = ""
     reason: str = ""
     sealed: DocumentSeal | None = None
+    sealed_proof: str = ""
     comparable: bool = False
     compared: str = ""
 
@@ -92,7 +93,7 @@ class DeskPage:
 class Pressed:
     """The button that was pressed, and what came of it. `undo_of`: the hand-over, of an undo.
 
-    `document`: as it was sent. `compared`: what a comparison of a document came to.
+    `document` and its proof: as they were sent. `compared`: what a comparison of a document came to.
     """
 
     outcome: Outcome | None = None
@@ -102,6 +103,7 @@ class Pressed:
     reason: str = ""
     undo_of: UUID | None = None
     document: DocumentSeal | None = None
+    document_proof: str = ""
     compared: str = ""
 
     @property
@@ -156,6 +158,7 @@ def desk_page(
         proxy_name=pressed.proxy_name,
         reason=pressed.reason,
         sealed=pressed.document if pending == "issue" else None,
+        sealed_proof=pressed.document_proof,
         comparable=issue is not None and issue.document is not None and not pending,
         compared=texts(f"desk.document_{pressed.compared.replace('-', '_')}") if pressed.compared else "",
     )

@@ -27,6 +27,8 @@ _KINDS: Final = {
     503: "away",
 }
 _PICTURES: Final = {"not_found": "lost", "forbidden": "lock", "invalid": "info", "busy": "info"}
+_PARAGRAPH: Final = "text"
+"""The field of comments, answers and notes."""
 _NEXT: Final = {
     "/": "guide",
     "/case": "case",
@@ -60,7 +62,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         wrap(kind)
 
     async def sign_in_needed(request: Request, error: Exception) -> Response:
-        return _sign_in_required(renderer, request)
+        return await _sign_in_required(renderer, request)
 
     async def not_for_you(request: Request, error: Exception) -> Response:
         assert isinstance(error, PageForbidden)
@@ -109,8 +111,8 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
     )
 
 
-def _sign_in_required(renderer: Renderer, request: Request) -> Response:
-    """A link leads to the sign-in; a form post was not done, as its page tells."""
+async def _sign_in_required(renderer: Renderer, request: Request) -> Response:
+    """A link leads to the sign-in; a form post was not done, as its page tells, with what was written in it."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             401,
@@ -132,7 +134,18 @@ def _sign_in_required(renderer: Renderer, request: Request) -> Response:
         leave=None,
         leaving=False,
         destination=_page_name(_sent_from(request)),
+        written=await _written(request),
     )
+
+
+async def _written(request: Request) -> str:
+    """The paragraph of a form, which nobody likes to write twice; empty for a form without one."""
+    try:
+        form = await request.form(max_files=0)
+    except (HTTPException, RuntimeError):
+        return ""
+    text = form.get(_PARAGRAPH, "")
+    return text if isinstance(text, str) else ""
 
 
 def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) -> Response:

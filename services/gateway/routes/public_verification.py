@@ -26,7 +26,7 @@ from services.gateway.routes.dependencies import (
     Settings,
     Submissions,
 )
-from services.kit.receipts.numbers import read_form_number
+from services.kit.receipts.numbers import read_code, read_form_number
 
 KEYS_ADDRESS: Final = "/.well-known/lixiao-keys.json"
 _STEP_S: Final = 0.15
@@ -119,7 +119,7 @@ async def _typed(submissions: Submissions, number: str, typed_code: str) -> tupl
     """As `_signed`."""
     public_keys = await submissions.keys()
     record = await submissions.by_number(number)
-    code = "".join(typed_code.split()).replace("-", "").upper()
+    code = read_code(typed_code)
     expected = record.published.code.replace("-", "") if record else ""
     if record is None or not secrets.compare_digest(code.encode(), expected.encode()):
         return None, None

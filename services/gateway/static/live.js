@@ -9,12 +9,13 @@
   var lastState = new Date();
   var lostTimer = 0;
   var over = false;
+  var paused = false;
   // A page that never held any data has nothing that could be old.
   var empty = live.hasAttribute("data-away");
 
+  // On campus.
   function clock(date) {
-    var two = function (n) { return (n < 10 ? "0" : "") + n; };
-    return two(date.getHours()) + ":" + two(date.getMinutes());
+    return new Date(date.getTime() + live.dataset.offset * 60000).toISOString().slice(11, 16);
   }
 
   function showNotice(template, at) {
@@ -99,6 +100,10 @@
     if (live.querySelector('[data-tone="asked"]') && next.querySelector('[data-tone="done"], [data-tone="caution"]')) {
       window.location.assign(live.dataset.done);
     }
+    var applied = document.querySelector(".applied");
+    var part = next.querySelector("[data-day]");
+    applied.hidden = !part;
+    if (part) { applied.lastChild.textContent = part.dataset.day; }
     var parts = next.querySelectorAll("[data-part]");
     var known = live.querySelectorAll("[data-part]");
     if (names(parts) !== names(known)) {
@@ -128,26 +133,41 @@
     if (spoken.length) { toast(spoken.join(" "), turnedPart); }
   }
 
+  function heard() {
+    window.clearTimeout(lostTimer);
+    lostTimer = 0;
+  }
+
+  function later(act) {
+    window.setTimeout(act, 2000 + Math.random() * 3000);
+  }
+
   function connect() {
+    paused = false;
     source = new EventSource(live.dataset.stream);
     source.addEventListener("state", function (event) {
-      window.clearTimeout(lostTimer);
-      lostTimer = 0;
+      heard();
       lastState = new Date();
       empty = false;
       hideNotice();
       replaceParts(JSON.parse(event.data).html);
     });
     source.addEventListener("unread", function (event) {
-      window.clearTimeout(lostTimer);
-      lostTimer = 0;
+      heard();
       if (!empty) { showNotice(live.dataset.unread, JSON.parse(event.data).since); }
     });
     source.addEventListener("ended", function () {
       over = true;
-      window.clearTimeout(lostTimer);
+      heard();
       source.close();
       document.dispatchEvent(new Event("session-ended"));
+    });
+    source.addEventListener("paused", function () {
+      heard();
+      paused = true;
+      source.close();
+      showNotice(live.dataset.paused, clock(lastState));
+      if (document.hasFocus()) { later(resume); }
     });
     source.addEventListener("error", function () {
       if (over) { return; }
@@ -157,11 +177,18 @@
       // Browsers give up after a response that is no stream (a proxy's 502, a 503).
       if (source.readyState === 2) {
         source.close();
-        window.setTimeout(connect, 2000 + Math.random() * 3000);
+        later(connect);
       }
     });
   }
 
+  function resume() {
+    if (!paused || over || document.hidden) { return; }
+    connect();
+  }
+
+  window.addEventListener("focus", resume);
+  document.addEventListener("visibilitychange", resume);
   window.addEventListener("pagehide", function () { if (source) { source.close(); } });
   window.addEventListener("pageshow", function (event) { if (event.persisted && !over) { connect(); } });
   connect();

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,10 @@ class Assets:
     def address(self, name: str) -> str:
         """Raises `KeyError`."""
         return self._by_name[name].address
+
+    @property
+    def addresses(self) -> Collection[str]:
+        return self._by_address.keys()
 
     def size(self, name: str) -> Size:
         """Raises `KeyError`, or `ValueError` for no picture."""

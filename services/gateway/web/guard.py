@@ -1,7 +1,7 @@
 """Security headers, no cross-site writes, rate limits."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 import structlog
@@ -39,7 +39,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo"})
+CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo", "/desk/document"})
 """They read a form's code with the camera of a phone; no other page may use it."""
 PROVIDER_FORM_PAGES: Final = frozenset({"/sign-out", "/signed-out", "/sign-in/callback"})
 """Their one form may go to the identity provider, to end the session there; so they say their own policy."""
@@ -47,7 +47,6 @@ _POLICY: Final = b"content-security-policy"
 _CAMERA: Final = (b"permissions-policy", HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)").encode())
 _CACHE: Final = b"cache-control"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNLIMITED: Final = ("/static/",)
 
 # A campus has few addresses, so one may do much; a session is one person.
 ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
@@ -58,11 +57,22 @@ _log = structlog.get_logger(__name__)
 
 
 class Guard:
-    """The outermost middleware. `origin` is the students' address (`https://host`)."""
+    """The outermost middleware. `origin` is the students' address (`https://host`).
 
-    def __init__(self, app: ASGIApp, *, origin: str, refuse: Callable[[Request, Response], Response]) -> None:
+    `unlimited`: addresses that no limit counts, those of files in memory.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origin: str,
+        refuse: Callable[[Request, Response], Response],
+        unlimited: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._refuse = refuse
+        self._unlimited = unlimited
         self._origin = origin
         secure = {"Strict-Transport-Security": HSTS} if origin.startswith("https://") else {}
         self._headers = [(name.lower().encode(), value.encode()) for name, value in (HEADERS | secure).items()]
@@ -108,7 +118,7 @@ class Guard:
                 title="This request came from another site",
                 detail="Open the page of this service and send it from there; nothing was done.",
             )
-        if scope["path"].startswith(_UNLIMITED):
+        if scope["path"] in self._unlimited:
             return None
         cost = 1.0 if scope["method"] in _SAFE else WRITE_COST
         now_s = time.monotonic()

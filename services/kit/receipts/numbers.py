@@ -29,13 +29,18 @@ def verification_code(chosen: int) -> str:
 
 def read_form_number(text: str) -> str | None:
     """As printed, however it was typed; None if it is no form number."""
-    typed = "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "").upper()
+    typed = read_code(text)
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):
         return None
     if any(character not in ALPHABET for character in body[4:]) or check != _check(body):
         return None
     return _spaced(typed)
+
+
+def read_code(text: str) -> str:
+    """Without what it may be typed with: spaces, hyphens, small or full-width letters."""
+    return "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "").upper()
 
 
 def _characters(number: int, length: int) -> str:

@@ -21,11 +21,10 @@ class Turn:
 
 
 def line_state(check: CheckStatus) -> LineState:
-    """Unknown where the department does not know, beside whatever else blocks."""
-    if check.verdict is Verdict.CLEAR:
-        return LineState.CLEAR
-    unknown = any(reason.code in UNKNOWN_REASONS for reason in check.reasons)
-    return LineState.UNKNOWN if unknown else LineState.BLOCKED
+    """Unknown where the department does not know, whatever the verdict says, as on the page."""
+    if any(reason.code in UNKNOWN_REASONS for reason in check.reasons):
+        return LineState.UNKNOWN
+    return LineState.CLEAR if check.verdict is Verdict.CLEAR else LineState.BLOCKED
 
 
 def known_states(known: Mapping[str, LineState], checks: Iterable[CheckStatus]) -> dict[str, LineState]:

@@ -8,7 +8,6 @@ nothing. Between two reads nothing is kept of a page but hashes: of what it was 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,11 +28,12 @@ from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
 from services.kit.message_format import Language
+from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
 from services.kit.observability.traced_statuses import is_notice
 
 MAX_PER_SESSION: Final = 4
-"""Of the six connections that a browser opens to a host on HTTP/1.1."""
+"""Of the six connections that a browser opens to a host on HTTP/1.1. Another stream takes the place of the oldest."""
 MIN_INTERVAL_S: Final = 0.01
 PING_S: Final = 15.0
 _BEATS: Final = 15
@@ -74,7 +74,7 @@ class Hub:
         """Sessions not found alive since a stream of theirs connected."""
         self._count = 0
         self._due = DueStudents()
-        self._changed = asyncio.Event()
+        self._changed = Wakeup()
         self._closed = False
         self._push_spans = PushSpans(site.departments)
 
@@ -84,13 +84,18 @@ class Hub:
             self._push_spans.note(notice)
             return
         self._due.note(notice)
-        self._changed.set()
+        self._changed.notify()
 
     def connect(self, session: Session, texts: Texts) -> Stream:
         """Raises `TooManyStreams`. The stream sends nothing before it is started, and is to be disconnected."""
         id_hash, student_id = bytes(session.id_hash), session.student_id
-        if self._count >= self._max_streams or len(self._of_session.get(id_hash, ())) >= MAX_PER_SESSION:
+        own = self._of_session.get(id_hash, ())
+        # One that was told to pause counts as long as its client has not gone.
+        if self._count >= self._max_streams or len(own) >= 2 * MAX_PER_SESSION:
             raise TooManyStreams
+        going_on = [one for one in own if not one.ended]
+        if len(going_on) >= MAX_PER_SESSION:
+            going_on[0].end(frames.PAUSED)
         stream = Stream(id_hash, student_id, texts)
         self._count += 1
         self._of_student[student_id] = (*self._of_student.get(student_id, ()), stream)
@@ -100,7 +105,7 @@ class Hub:
         self._measure()
         if self._closed:
             stream.end()
-        self._changed.set()
+        self._changed.notify()
         return stream
 
     def disconnect(self, stream: Stream) -> None:
@@ -136,9 +141,7 @@ class Hub:
         self._measure()
         checked = time.monotonic()
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(self._due.wait_s(), self._session_check_s))
-            self._changed.clear()
+            await self._changed.wait(min(self._due.wait_s(), self._session_check_s))
             started = time.monotonic()
             students = self._due.take()
             if self._count:

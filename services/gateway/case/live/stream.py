@@ -51,6 +51,10 @@ class Stream:
     def idle(self) -> bool:
         return self._sending is None and self._send is not None and not self._ended
 
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
     def is_new(self, frame: bytes) -> bool:
         return hash(frame) != self._shown and not self._ended
 

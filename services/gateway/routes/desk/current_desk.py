@@ -62,7 +62,8 @@ class CheckedForm:
     record: SubmissionRecord | None
     outcome: Outcome | None = None
     document: DocumentSeal | None = None
-    """As it was sent."""
+    document_proof: str = ""
+    """These two as they were sent."""
 
     @property
     def genuine(self) -> SubmissionRecord | None:
@@ -113,7 +114,7 @@ class Desk:
         number = checked.genuine.published.form_number
         sealed = self.documents.sealed(handover, number, document)
         record, outcome = await self.certificates.hand_over(self.clerk, checked.genuine, sealed)
-        return CheckedForm(checked.result, record, outcome, document=sealed.document)
+        return CheckedForm(checked.result, record, outcome, sealed.document, sealed.document_proof)
 
     async def compare(self, token: str, form_number: str, document: str) -> tuple[CheckedForm, Comparison | None]:
         """Whether a proxy presented the document of this number. None: the form is not genuine. Audited."""

@@ -44,6 +44,7 @@ class _Handover(CsrfFields):
     document: DocumentNumber = ""
     sealed_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
     sealed_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    sealed_proof: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """Of a hand-over that is pending: the number was typed once."""
 
     def handover(self) -> Handover:
@@ -57,6 +58,7 @@ class _Handover(CsrfFields):
             frozenset(self.confirm),
             self.reason,
             DocumentSeal(key=self.sealed_key, hash=self.sealed_hash) if sealed else None,
+            document_proof=self.sealed_proof,
         )
 
 
@@ -102,6 +104,7 @@ async def issue(pages: Pages, desk: CurrentDesk, form: Annotated[_Handover, Form
         handover.confirmed,
         handover.reason,
         document=checked.document,
+        document_proof=checked.document_proof,
     )
     return await _after(pages, desk, checked, handover.command_id, pressed)
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field, ValidationError
 
 from services.gateway.routes.operating.control_room import ControlRoom, CurrentRoom
-from services.gateway.staff.lists.list_export import CSV_TYPE, Row, csv_lines
+from services.gateway.staff.lists.list_export import Row, csv_answer
 from services.gateway.staff.operating.audit_search import (
     MAX_EXPORTED,
     Audited,
@@ -68,9 +67,7 @@ async def export(room: CurrentRoom, form: Annotated[_Search, Form()]) -> Respons
     heading = [room.context.texts(f"operator.audit_{_WORDS.get(name, name)}") for name in _COLUMNS]
     name = f"audit-{room.context.local_day.isoformat()}.csv"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(
-        csv_lines(heading, _rows(room, _services(room, form), query)), media_type=CSV_TYPE, headers=disposition
-    )
+    return await csv_answer(heading, _rows(room, _services(room, form), query), disposition)
 
 
 @router.post("/operator/audit/verify")

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Form, Query, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from services.gateway.routes.dependencies import RosterLists
 from services.gateway.routes.roster.entry_pages import entry_page, hits_page
 from services.gateway.routes.roster.roster_office import AREA, CurrentRoster, RosterOffice
-from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_export import XLSX_TYPE, Row, csv_answer, xlsx_file
 from services.gateway.staff.roster.listing import STATES, RosterEntry, RosterFilters, RosterReader, State
 from services.gateway.typed_names import may_be_name, typed_name
 from services.gateway.web.csrf import CsrfFields
@@ -76,8 +76,7 @@ async def search(office: CurrentRoster, lists: RosterLists, form: Annotated[_Sea
 @router.get("/roster/list.csv")
 async def as_csv(office: CurrentRoster, lists: RosterLists, chosen: CurrentFilters) -> Response:
     await office.audit.list_exported(office.session.account, AREA, chosen.named())
-    lines = csv_lines(_heading(office), _rows(office, lists, chosen))
-    return StreamingResponse(lines, media_type=CSV_TYPE, headers=_named(office, "csv"))
+    return await csv_answer(_heading(office), _rows(office, lists, chosen), _named(office, "csv"))
 
 
 @router.get("/roster/list.xlsx")

@@ -60,4 +60,5 @@ def sign_page(
         leave=leave,
         leaving=leaving,
         destination="case",
+        written="",
     )

@@ -6,12 +6,11 @@ from contextlib import aclosing
 from typing import Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 
 from services.gateway.routes.dependencies import StaffAuditTable, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
 from services.gateway.routes.staff.work_list_pages import CurrentFilters
-from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_export import XLSX_TYPE, Row, csv_answer, xlsx_file
 from services.gateway.staff.lists.list_view import reason_options, reason_words
 from services.gateway.staff.lists.work_list import Filters, WorkListReader
 
@@ -31,8 +30,7 @@ _COLUMNS: Final = (
 @router.get("/staff/{department}/list.csv")
 async def as_csv(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilters, audit: StaffAuditTable) -> Response:
     await _log(office, chosen, audit)
-    lines = csv_lines(_heading(office), _rows(office, lists, chosen))
-    return StreamingResponse(lines, media_type=CSV_TYPE, headers=_named(office, "csv"))
+    return await csv_answer(_heading(office), _rows(office, lists, chosen), _named(office, "csv"))
 
 
 @router.get("/staff/{department}/list.xlsx")

@@ -83,17 +83,23 @@ def _preview(office: Workplace, file: SentFile, preview: ImportPreview) -> Respo
 async def _with_file(request: Request, office: Workplace, act: Callable[[SentFile], Awaitable[Response]]) -> Response:
     """What is refused is said above the form."""
     file = await _file(request, office)
-    if file is None:
-        return await _jobs(office, error=office.context.texts("staff.import_no_file"))
+    if not file.name:
+        return await _jobs(office, covers=file.covers, error=office.context.texts("staff.import_no_file"))
     try:
         return await act(file)
     except DeskRefused as refused:
-        return await _jobs(office, refused=refused)
+        return await _jobs(office, covers=file.covers, refused=refused)
 
 
 async def _jobs(
-    office: Workplace, before: int | None = None, *, error: str = "", refused: DeskRefused | None = None
+    office: Workplace,
+    before: int | None = None,
+    *,
+    covers: str = "",
+    error: str = "",
+    refused: DeskRefused | None = None,
 ) -> Response:
+    """`covers`: as it was typed with a file that was not taken."""
     found = await _imports(office).latest(before)
     return office.page(
         "staff_imports.html",
@@ -101,6 +107,7 @@ async def _jobs(
         jobs=found.jobs,
         next=found.next_before,
         first=before is None,
+        covers=covers,
         error=error,
         refused=refused,
     )
@@ -110,8 +117,8 @@ def _imports(office: Workplace) -> DeskImports:
     return DeskImports(office.desk, office.person)
 
 
-async def _file(request: Request, office: Workplace) -> SentFile | None:
-    """None if none was chosen. Raises a 403 or a 422 `Problem`."""
+async def _file(request: Request, office: Workplace) -> SentFile:
+    """Without a name if none was chosen. Raises a 403 or a 422 `Problem`."""
     async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
         values: dict[str, Any] = dict(form)
         office.check_csrf(str(values.get("csrf", "")))
@@ -119,7 +126,7 @@ async def _file(request: Request, office: Workplace) -> SentFile | None:
         if len(covers) > _MAX_COVERS or not covers.isprintable():
             raise Problem(422, "invalid-request", title="The request has wrong or missing fields")
         if not isinstance(file, UploadFile) or not file.filename:
-            return None
+            return SentFile("", b"", "", covers)
         return SentFile(file.filename, await file.read(), file.content_type or "", covers)
 
 

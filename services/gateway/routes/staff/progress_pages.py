@@ -7,7 +7,6 @@ from datetime import UTC, datetime, time
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from services.gateway.case.wording import ViewContext
@@ -22,7 +21,7 @@ from services.gateway.routes.dependencies import (
     StaffAuditTable,
     StaffPeopleTable,
 )
-from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_export import XLSX_TYPE, Row, csv_answer, xlsx_file
 from services.gateway.staff.progress import Chosen, Leaving, OpenCheck, Overview, ProgressReader, Scope, State, scope_of
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
@@ -168,9 +167,7 @@ async def next_page(viewer: CurrentViewer, form: Annotated[_After, Form()]) -> R
 @router.get("/progress/students.csv")
 async def as_csv(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
     await viewer.audit.list_exported(viewer.session.account, AREA, choice.named())
-    return StreamingResponse(
-        csv_lines(_heading(viewer), _rows(viewer, choice)), media_type=CSV_TYPE, headers=_named(viewer, "csv")
-    )
+    return await csv_answer(_heading(viewer), _rows(viewer, choice), _named(viewer, "csv"))
 
 
 @router.get("/progress/students.xlsx")

@@ -108,8 +108,8 @@ async def take_back(office: CurrentOffice, students: Students, form: Annotated[_
     try:
         answer = await office.desk.take_back(office.person, form.student, form.entry, form.reason, form.key)
     except DeskRefused as refused:
-        wrong = undo_error(texts, refused)
-        return await student_page(office, students, form.student, wrong=wrong, status=refused.status)
+        wrong, undone = undo_error(texts, refused), (form.entry, form.reason)
+        return await student_page(office, students, form.student, wrong=wrong, undone=undone, status=refused.status)
     return await student_page(office, students, form.student, answer=answer, done=texts("staff.undo_done"))
 
 
@@ -176,11 +176,13 @@ async def student_page(
     wrong: str = "",
     note: str = "",
     said: tuple[UUID | None, str] = (None, ""),
+    undone: tuple[int, str] = (0, ""),
     status: int = 200,
 ) -> Response:
     """`answer`: of an operation just done, `done`: its words.
 
-    `wrong`: why something was not done, as this `note` or what was `said` to a comment.
+    `wrong`: why something was not done, as this `note`, what was `said` to a comment, or an entry to be `undone` with
+    its reason.
     """
     person = office.person
     await office.look_up(student_id)
@@ -209,7 +211,9 @@ async def student_page(
         typed=typed,
     )
     page = record_page(office.context, at)
-    return office.page("staff_record.html", status=status, page=page, done=done, wrong=wrong, note=note, said=said)
+    return office.page(
+        "staff_record.html", status=status, page=page, done=done, wrong=wrong, note=note, said=said, undone=undone
+    )
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:

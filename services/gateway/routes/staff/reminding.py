@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from fastapi import Depends, Form, Response
 from pydantic import Field
 
+from schemas.student_ids import canonical_student_id
 from services.gateway.case.wording import ViewContext
 from services.gateway.routes.dependencies import WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice
@@ -38,6 +39,12 @@ class ReminderForm(CsrfFields):
     seen: Annotated[str, Field(pattern=r"^[0-9]{0,6}$")] = ""
 
     @property
+    def picked(self) -> tuple[str, ...]:
+        """Each number once; what is no student's is left out."""
+        numbers = map(canonical_student_id, self.pick)
+        return tuple(dict.fromkeys(number for number in numbers if number is not None))
+
+    @property
     def filters(self) -> Filters:
         return Filters(self.college, self.cohort, self.reason, comment=self.comment)
 
@@ -48,14 +55,14 @@ class ReminderForm(CsrfFields):
     def again(self) -> list[tuple[str, str]]:
         """Hidden fields that mean the same students."""
         if self.whom == "picked":
-            return [("whom", "picked"), *(("pick", one) for one in self.pick)]
+            return [("whom", "picked"), *(("pick", one) for one in self.picked)]
         named = {**self.filters.named(), "state": self.state}
         return [("whom", "listed"), *((name, value) for name, value in named.items() if value)]
 
     def named(self) -> dict[str, str]:
         """For the audit and for whoever looks at it later: names no student."""
         if self.whom == "picked":
-            return {"picked": str(len(self.pick))}
+            return {"picked": str(len(self.picked))}
         return {name: value for name, value in self.again() if name != "whom"}
 
 
@@ -90,7 +97,7 @@ async def at_office(office: CurrentOffice, lists: WorkLists) -> Place:
 
     async def listed(form: ReminderForm) -> Sequence[str]:
         if form.whom == "picked":
-            return tuple(dict.fromkeys(form.pick))
+            return form.picked
         commented = await office.comments.open_at(name) if form.comment else {}
         found, more = await lists.page(name, form.filters, None, MAX_STUDENTS, commented=commented)
         return [one.student_id for one in found] + [""] * more
@@ -118,7 +125,7 @@ async def at_office(office: CurrentOffice, lists: WorkLists) -> Place:
 async def at_progress(viewer: CurrentViewer) -> Place:
     async def listed(form: ReminderForm) -> Sequence[str]:
         if form.whom == "picked":
-            return await viewer.reader.within(viewer.scope, form.pick)
+            return await viewer.reader.within(viewer.scope, form.picked)
         if form.state == "completed":
             return ()
         still = Chosen(form.college, form.cohort, "open")

@@ -3,9 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
+from fastapi.responses import StreamingResponse
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
@@ -20,11 +21,28 @@ _WIDTHS: Final = (18, 14, 26, 26, 10, 40, 22)
 Row = Sequence[str]
 
 
+async def csv_answer(heading: Row, rows: AsyncIterator[Row], headers: Mapping[str, str]) -> StreamingResponse:
+    """It begins when the first row is read: what cannot be read is no file without rows."""
+    lines = csv_lines(heading, rows)
+    beginning = await anext(lines)
+
+    async def all_lines() -> AsyncIterator[bytes]:
+        yield beginning
+        async for line in lines:
+            yield line
+
+    return StreamingResponse(all_lines(), media_type=CSV_TYPE, headers=headers)
+
+
 async def csv_lines(heading: Row, rows: AsyncIterator[Row]) -> AsyncIterator[bytes]:
     """In UTF-8 with the byte order mark Excel needs. The first cell of a row is the student number."""
+    first = await anext(rows, None)
     yield b"\xef\xbb\xbf" + _line(heading)
+    if first is None:
+        return
+    yield _written(first)
     async for row in rows:
-        yield _line([as_text(row[0]), *map(quoted, row[1:])])
+        yield _written(row)
 
 
 def xlsx_file(title: str, heading: Row, rows: Sequence[Row]) -> bytes:
@@ -45,6 +63,10 @@ def _text(sheet: Any, value: str) -> Any:
     # Else a text that begins with = becomes a formula.
     cell.data_type = "s"
     return cell
+
+
+def _written(row: Row) -> bytes:
+    return _line([as_text(row[0]), *map(quoted, row[1:])])
 
 
 def _line(cells: Row) -> bytes:

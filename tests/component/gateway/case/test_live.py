@@ -17,7 +17,6 @@ from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
 from tests.support.gateway.visits import card_open, id_of, rows
 from tests.support.servers.fixtures import DatabaseMaker
-from tests.support.waiting import eventually
 
 MOST_CALLS = 8
 """uvicorn's three, and one each for the client's address, telemetry with spans or without, and the stream."""
@@ -57,8 +56,8 @@ async def test_a_stream_of_nobody_ends_at_once(browser: BrowserClient) -> None:
         assert await Events(response).next() == ("ended", {})
 
 
-async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
-    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+async def test_a_further_stream_of_a_session_takes_the_place_of_the_oldest(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.put_case(id_of(person))
     await browser.sign_in(person)
@@ -67,15 +66,12 @@ async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
             Events(await opened.enter_async_context(browser.stream("/case/live"))) for _ in range(MAX_PER_SESSION)
         ]
         assert [(await events.next())[0] for events in streams] == ["state"] * MAX_PER_SESSION
-        async with browser.stream("/case/live") as refused:
-            assert refused.status_code == 429
-            assert refused.headers["content-type"] == "application/problem+json"
-
-    async def room() -> bool:
-        async with browser.stream("/case/live") as response:
-            return bool(response.status_code == 200)
-
-    await eventually(room, what="a stream to be free again", poll_s=0.3)
+        for oldest in streams[:]:
+            streams.append(Events(await opened.enter_async_context(browser.stream("/case/live"))))
+            assert (await streams[-1].next())[0] == "state"
+            assert (await oldest.next())[0] == "paused"
+            with pytest.raises(EOFError):
+                await oldest.next()
 
 
 async def test_an_open_page_of_an_ended_session_is_told_so(

@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from services.gateway.case.live import due_students
 from services.gateway.case.live import hub as live
-from services.gateway.case.live.hub import Hub
+from services.gateway.case.live.hub import MAX_PER_SESSION, Hub, TooManyStreams
 from services.gateway.case.live.stream import Stream
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
@@ -132,7 +132,7 @@ async def hub_over(reads: Reads, *alive: bytes, commands: Any = no_commands) -> 
         yield hub
     finally:
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.wait_for(asyncio.gather(running, return_exceptions=True), PROMPTLY_S)
 
 
 async def test_an_end_in_the_middle_of_a_reading_is_not_overtaken_by_what_was_read() -> None:
@@ -167,6 +167,23 @@ async def test_a_stopping_server_ends_open_and_arriving_streams_without_ending_t
         async with opened(hub) as arriving:
             for page in (before, arriving):
                 assert await page.next() == ("", False)
+
+
+async def test_clients_that_do_not_go_when_they_are_told_to_pause_are_no_way_past_the_limit() -> None:
+    async with hub_over(Reads()) as hub:
+        for _ in range(2 * MAX_PER_SESSION):
+            hub.connect(SESSION, TEXTS)
+        with pytest.raises(TooManyStreams):
+            hub.connect(SESSION, TEXTS)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_hub_that_is_ended_in_the_turn_of_a_notification_ends(turns: int) -> None:
+    async with hub_over(Reads()) as hub:
+        await asyncio.sleep(0.1)
+        hub.notify()
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
 
 async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_change(

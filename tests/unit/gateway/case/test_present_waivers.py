@@ -1,5 +1,6 @@
 """Checks that are not needed on the case page."""
 
+import re
 from dataclasses import replace
 
 from schemas.events import Reason
@@ -11,6 +12,7 @@ from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import (
     StudentWaivers,
 )
+from services.gateway.web.renderer import Renderer
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.rules.waivers import CheckRule
 from tests.support.samples import case_samples
@@ -49,6 +51,17 @@ def test_a_waived_check_opens_no_other() -> None:
     assert page.submit.state == "open-items"
     assert [task.anchor for task in page.summary.open] == ["library-borrowing"]
     assert page.summary.sentence == "2 项已通过，还差 1 项"
+
+
+def test_the_list_of_what_is_left_counts_a_waived_check_as_the_sentence_does_and_calls_it_what_its_line_does() -> None:
+    said = case_samples.waived()
+    borrowing = case_samples.check("borrowing", {}, Reason(code="debt-open", parameters={"amount": "7.60"}))
+    said = replace(said, statuses={**said.statuses, "library": case_samples.library(borrowing)})
+    html = Renderer(site(), case_samples.FOLDER).live(shown(said), catalogue("zh"))
+    summary = html[html.index('id="summary"') : html.index("</section>")]
+    assert "2 项已通过，还差 1 项" in summary
+    assert "已通过 2/5，无需办理 2 项" in summary
+    assert re.findall(r'class="unseen">\s*([^<]*)<', summary) == ["无需办理", "通过", "通过", "特批放行"]
 
 
 def test_a_rule_of_the_university_is_shown_in_the_readers_language_without_an_end() -> None:

@@ -23,6 +23,11 @@ def test_passports_and_permits_are_numbers_too(typed: str) -> None:
     assert normal(typed) == typed.replace(" ", "")
 
 
+@pytest.mark.parametrize("typed", ["A123456(7)", "a123456（7）", "A123456 (7)", "A1234567"])
+def test_the_check_digit_of_a_hong_kong_card_may_be_typed_as_it_is_printed(typed: str) -> None:
+    assert normal(typed) == "A1234567"
+
+
 @pytest.mark.parametrize(
     "typed", ["", "   ", "1234", "司马䶮", "E1234567890123456789012345678901", "a;b;c;d;e", "E123\x00456"]
 )

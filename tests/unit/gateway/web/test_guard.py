@@ -9,13 +9,15 @@ from starlette.responses import PlainTextResponse
 from services.gateway.web.guard import REPORT_BURST, Guard
 from tests.support.observability.log_lines import captured_lines
 
+FILE = "/static/lixiao.0123456789ab.css"
 
-async def request(guard: Guard, method: str, headers: dict[str, str]) -> int:
+
+async def request(guard: Guard, method: str, headers: dict[str, str], path: str = "/case") -> int:
     """The status of the answer."""
-    return int((await answer(guard, method, headers))["status"])
+    return int((await answer(guard, method, headers, path))["status"])
 
 
-async def answer(guard: Guard, method: str, headers: dict[str, str]) -> Any:
+async def answer(guard: Guard, method: str, headers: dict[str, str], path: str = "/case") -> Any:
     """Its beginning."""
     sent: list[Any] = []
 
@@ -26,13 +28,18 @@ async def answer(guard: Guard, method: str, headers: dict[str, str]) -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": "/case", "headers": raw, "client": ("203.0.113.7", 1)}
+    scope = {"type": "http", "method": method, "path": path, "headers": raw, "client": ("203.0.113.7", 1)}
     await guard(scope, receive, send)
     return sent[0]
 
 
 def guard() -> Guard:
-    return Guard(PlainTextResponse("fine"), origin="https://lixiao.example.edu", refuse=lambda _, problem: problem)
+    return Guard(
+        PlainTextResponse("fine"),
+        origin="https://lixiao.example.edu",
+        refuse=lambda _, problem: problem,
+        unlimited={FILE},
+    )
 
 
 @pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "cross-site"}])
@@ -60,6 +67,13 @@ async def test_a_flood_is_refused_and_does_not_flood_the_log() -> None:
     logged = [json.loads(line)["cause"] for line in lines.getvalue().splitlines()]
     assert set(logged) == {"too-many-requests"}
     assert len(logged) <= REPORT_BURST + 50
+
+
+@pytest.mark.parametrize(("path", "limited"), [(FILE, False), ("/static/none.css", True), (f"{FILE}/", True)])
+async def test_no_limit_counts_the_files_of_a_page_and_nothing_else_beside_them(path: str, limited: bool) -> None:
+    one = guard()
+    statuses = [await request(one, "GET", {"cookie": "__Host-sid=" + "x" * 43}, path) for _ in range(100)]
+    assert (429 in statuses) is limited
 
 
 async def test_an_ordinary_request_is_not_logged() -> None:

@@ -27,6 +27,12 @@ def test_a_line_is_what_the_department_knows_of_it(codes: tuple[str, ...], state
     assert line_state(check("arrears", *codes)) is state
 
 
+def test_what_is_called_clear_and_not_known_is_waited_for_on_the_page_and_is_no_good_news() -> None:
+    contradicting = CheckStatus(check="thesis", verdict=Verdict.CLEAR, reasons=(Reason(code="no-data"),))
+    assert line_state(contradicting) is UNKNOWN
+    assert turns({"thesis": BLOCKED}, [contradicting]) == ()
+
+
 def test_a_line_that_changes_between_clear_and_blocked_turned() -> None:
     known = {"thesis": BLOCKED, "borrowing": CLEAR}
     assert turns(known, [check("thesis"), check("borrowing", "books")]) == (

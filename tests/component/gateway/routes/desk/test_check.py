@@ -98,6 +98,14 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
     assert "核验未通过" in answers[0].text
 
 
+async def test_number_and_code_are_read_as_a_chinese_keyboard_types_them(
+    browser: BrowserClient, signed: SignedForm
+) -> None:
+    wide = {ord(one): ord(one) + 0xFEE0 for one in "-0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"}
+    typed = {"form_number": signed.form_number.translate(wide), "code": signed.code.translate(wide)}
+    assert "真实" in (await browser.post("/verify", typed)).text
+
+
 async def test_what_a_phone_reads_from_the_paper_is_checked_by_its_signature_alone(
     browser: BrowserClient, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:

@@ -171,6 +171,24 @@ async def test_a_pending_hand_over_is_looked_at_again_without_typing_the_number_
     assert "一致：代领人" in (await browser.post("/desk/document", token)).text
 
 
+async def test_a_seal_that_was_not_made_for_the_hand_over_stands_for_no_document(
+    gateway: RunningGateway, browser: BrowserClient, form: dict[str, str]
+) -> None:
+    sent = {**by_proxy(form, ""), "sealed_key": "first", "sealed_hash": "0" * 64}
+    for forged in (sent, {**sent, "sealed_proof": "0" * 64}, {**sent, "sealed_key": "second"}):
+        refused = await browser.post("/desk/issue", forged)
+        assert (refused.status_code, "请填写代领人证件号码" in refused.text) == (422, True)
+
+
+async def test_the_answer_to_a_comparison_reads_codes_with_the_camera_as_the_desk_does(
+    browser: BrowserClient, form: dict[str, str], signed: SignedForm
+) -> None:
+    sent = {"csrf": form["csrf"], "form_number": signed.form_number, "document": NUMBER}
+    answer = await browser.post("/desk/document", sent)
+    assert 'id="camera"' in answer.text
+    assert "camera=(self)" in answer.headers["permissions-policy"]
+
+
 async def test_a_hand_over_from_before_documents_were_kept_has_none_to_compare_with(
     gateway: RunningGateway, clearance: ReadModelWriter, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:

@@ -96,6 +96,19 @@ async def test_the_list_is_a_file_and_the_audit_says_who_looked_and_who_took_it(
     assert all('"roster"' in row["details"] for row in acts if row["act"].startswith("staff."))
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+async def test_a_list_that_cannot_be_read_is_no_file_without_rows(
+    school: School, three: dict[str, str], gateway: RunningGateway, kind: str
+) -> None:
+    await rows(gateway.read_model, "ALTER SCHEMA published RENAME TO away")
+    try:
+        answer = await school.browser.get(f"/roster/list.{kind}")
+    finally:
+        await rows(gateway.read_model, "ALTER SCHEMA away RENAME TO published")
+    assert answer.status_code >= 500
+    assert "content-disposition" not in answer.headers
+
+
 async def test_the_roster_of_a_hundred_thousand_students_is_read_by_its_indexes(gateway: RunningGateway) -> None:
     connection = await asyncpg.connect(gateway.read_model)
     try:

@@ -69,6 +69,18 @@ def owing(*, clear: bool = False) -> list[dict[str, Any]]:
     ]
 
 
+async def test_what_was_written_when_the_session_ended_is_not_lost_and_not_kept(
+    student: AtHome, gateway: RunningGateway
+) -> None:
+    await rows(gateway.database, "DELETE FROM session WHERE student_id = $1", student.number)
+    answer = await student.write(f"{TEXT}<b>")
+    assert answer.status_code == 401
+    assert "书已于 6 月 2 日归还，" in answer.text
+    assert "&lt;b&gt;</textarea>" in answer.text
+    kept = await rows(gateway.database, "SELECT count(*) AS n FROM line_comment WHERE student_id = $1", student.number)
+    assert kept[0]["n"] == 0
+
+
 async def test_what_a_student_says_shows_at_the_check_and_at_the_desk_and_the_answer_comes_back_at_once(
     student: AtHome, library: AtWork, gateway: RunningGateway
 ) -> None:

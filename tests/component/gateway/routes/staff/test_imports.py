@@ -73,6 +73,16 @@ async def test_a_file_that_is_none_and_no_file_are_said_on_the_page(library: AtW
     assert long.status_code == 422
 
 
+async def test_which_cohort_a_file_covers_is_not_lost_with_a_file_that_is_refused(library: AtWork) -> None:
+    """The corrected one would be imported as no list of anybody."""
+    for answer in (
+        await sent(library, b"", name="", covers="2031"),
+        await sent(library, b"\x00\x01", covers="2031"),
+    ):
+        assert answer.status_code == 422
+        assert re.search(r'name="covers" [^>]*value="2031"', answer.text)
+
+
 async def test_a_file_covers_the_cohort_that_is_named_with_it_if_it_has_what_that_takes(library: AtWork) -> None:
     some = await finished(library, await sent(library, f"student_id,card\n{new_student_id()},none\n", covers="2031"))
     assert "不足以作为 2031 的完整名单" in some

@@ -128,6 +128,9 @@ async def test_an_operation_is_undone_right_after_it_and_the_history_says_so(lib
     await library.press("loan", **loan())
     answer = await library.undo(" ")
     assert (answer.status_code, "请填写撤销原因" in answer.text) == (422, True)
+    answer = await library.undo("扫错了\x07学生证")
+    assert (answer.status_code, 'name="reason" type="text"' in answer.text) == (422, True)
+    assert 'value="扫错了\x07学生证"' in answer.text, "what was typed is lost"
     answer = await library.undo("扫错了学生证")
     assert answer.status_code == 200
     assert "已撤销" in answer.text

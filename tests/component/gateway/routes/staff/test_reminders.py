@@ -259,3 +259,12 @@ async def test_while_the_notice_service_does_not_answer_nothing_is_sent(
         assert (answer.status_code, "通知服务暂时无法连接，没有发送" in answer.text) == (503, True)
         await there.close()
     assert await asked_reminders(database) == []
+
+
+async def test_what_is_picked_and_is_no_student_number_is_nobody_and_no_outage(browser: BrowserClient) -> None:
+    for person, address in ((LIBRARY, "/staff/library"), (SCHOOL, "/progress")):
+        await browser.sign_in(person, place="staff")
+        csrf = await csrf_of(browser, address)
+        for odd in ("a\x00b", "???", "欧阳"):
+            answer = await browser.post(f"{address}/remind", {"csrf": csrf, "whom": "picked", "pick": odd})
+            assert (answer.status_code, "请先在名单中选择学生" in answer.text) == (422, True)
