@@ -95,7 +95,7 @@ async def test_e_notation_in_a_csv_is_rejected_and_its_export_may_pass_through_a
 async def test_one_room_in_any_spelling_is_one_residence_and_its_days_are_read_with_a_time(dorm: Service) -> None:
     one = student()
     rows: list[list[Any]] = [
-        [one, "南湖校区", "梅苑1楼", "A0307", None, None],
+        [one, "南湖校区", "梅苑1楼", "A0307", "2026-06-05", "周管理"],
         [one.lower(), "南湖校区", "梅苑 1楼", "Ａ0307", "2026-06-05 14:30:00", "周管理"],
         [f" {one} ", "南湖校区", "梅苑1楼", "a0307", datetime(2026, 6, 5, 8, 5), "周管理"],
         [one, "南湖校区", "梅苑1楼", 307, 46178, "周管理"],
