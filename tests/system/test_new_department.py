@@ -51,12 +51,14 @@ async def installation(
     Installation.open.append(installation)
     installation.people.append(CLERK)
     try:
-        *commands, serve = page_commands()
-        assert serve == SERVE
+        *commands, migrate, serve = page_commands()
+        assert (migrate, serve) == (f"{SERVE} migrate", SERVE)
         (installation.folder / "kafka-passwords").symlink_to(tree / "kafka-passwords")
         for command in commands:
             run(command, installation, postgres.address)
         installation.define_services(json.loads((tree / "databases.json").read_text()))
+        migrated = installation.command(NEW, "migrate")
+        assert migrated.returncode == 0, migrated.stdout + migrated.stderr
         await installation.start(NEW, CLEARANCE, IDENTITY, GATEWAY)
         yield installation
     finally:
