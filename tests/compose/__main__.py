@@ -53,7 +53,9 @@ async def walk(secrets: Path, person: Person) -> None:
     assert answer.status_code == 303, answer.text
 
     async def state(wanted: str) -> bool:
-        return bool((await browser.get("/api/v1/submission")).json()["state"] == wanted)
+        answer = await browser.get("/api/v1/submission")
+        # Just after the start the gateway may have no answer yet, and says so.
+        return bool(answer.status_code == 200 and answer.json()["state"] == wanted)
 
     try:
         await until(lambda: state("ready"), "every check to pass", STEP_WITHIN_S)
