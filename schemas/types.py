@@ -69,7 +69,8 @@ def _id(value: Any) -> Any:
     return UUID(value)
 
 
-def _aware(value: datetime) -> datetime:
+def storable_instant(value: datetime) -> datetime:
+    """Near the ends of the calendar an instant has no UTC. Raises `ValueError`."""
     if value.tzinfo is None:
         raise ValueError("an instant needs its offset from UTC")
     if not 2000 <= value.year <= 2999:
@@ -98,7 +99,7 @@ Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
-    AfterValidator(_aware),
+    AfterValidator(storable_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}),
 ]
 

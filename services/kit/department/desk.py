@@ -123,16 +123,7 @@ class Desk(Generic[R]):
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)
-        try:
-            record, cause = _operated(locked, operate, evidence, at)
-        except Outdated:
-            if without is None or evidence.items is None:
-                raise
-            newer = frozenset(item for item in evidence.items if at < newest(locked.instants, frozenset({item})))
-            operate, evidence = without(newer)
-            record, cause = _operated(locked, operate, evidence, at)
-            if record == locked.record:
-                raise
+        record, cause, evidence = _spoken(locked, operate, evidence, at, without)
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
         if isinstance(batch, RowBatch) and student_id in batch.by_operation:
@@ -337,6 +328,23 @@ class Desk(Generic[R]):
 
 def _own_evidence(locked: StoredRecord[Any], every: frozenset[str], evidence: ActEvidence) -> frozenset[str]:
     return (locked.own_evidence | (every if evidence.checks is None else evidence.checks)) - evidence.withdraws
+
+
+def _spoken(
+    locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidence, at: int, without: Without[R] | None
+) -> tuple[R, Reason, ActEvidence]:
+    """As `_operated`; of a word that is older in some items, what it says of the others, and the evidence of that."""
+    try:
+        return *_operated(locked, operate, evidence, at), evidence
+    except Outdated:
+        if without is None or evidence.items is None:
+            raise
+        newer = frozenset(item for item in evidence.items if at < newest(locked.instants, frozenset({item})))
+        operate, evidence = without(newer)
+        record, cause = _operated(locked, operate, evidence, at)
+        if record == locked.record:
+            raise
+        return record, cause, evidence
 
 
 def _operated(locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidence, at: int) -> tuple[R, Reason]:

@@ -28,7 +28,7 @@ from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture
 from tests.support.departments.desks import desk_over, now, open_case
-from tests.support.in_process.services import person
+from tests.support.samples.roster_students import person
 from tests.support.waiting import eventually
 
 DEPARTMENT: Final = "library"

@@ -13,8 +13,8 @@ from services.clearance.roster.roster import RosterResult
 from services.clearance.submission.after_acceptance.form_void import NAME, VoidBody, void_action
 from services.kit.clearance_policy import Approvals, ClearancePolicy
 from services.kit.http.requests.idempotency import IdempotencyKey
-from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import Harness
+from tests.support.samples.roster_students import person
 
 
 async def put(harness: Harness, student_id: str, **changes: Any) -> RosterResult:

@@ -7,7 +7,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
-from services.clearance.roster.cases import Student
 from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.restoring.outcomes import Restoring
@@ -46,6 +45,7 @@ from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from tests.support.departments.coverage import cover_everybody
 from tests.support.departments.desks import rules_of
+from tests.support.samples.roster_students import person
 from tests.support.servers.fixtures import DatabaseMaker
 
 NOWHERE: Final = KafkaConnection("127.0.0.1:9")
@@ -243,18 +243,4 @@ def record_of(
         serialized_key_size=len(key),
         serialized_value_size=len(value or b""),
         headers=headers,
-    )
-
-
-def person(student_id: str, cohort: str | None = None) -> Student:
-    return Student(
-        student_id=student_id,
-        name="林知远",
-        gender="男",
-        college="信息与控制工程学院",
-        major="控制科学与工程",
-        grade="2023级",
-        enrolled_on=date(2023, 9, 1),
-        leave_category="毕业离校",
-        cohort=cohort,
     )

@@ -7,6 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.types import storable_instant
 from services.kit.audit import log, search
 from services.kit.audit.search import AuditFilter
 from services.kit.http.access.auth import Principal, require
@@ -19,14 +20,7 @@ from services.kit.student_numbers import StudentNumber
 SEARCH: Final = "audit.search"
 
 
-def _storable(at: datetime) -> datetime:
-    """As of events: near the ends of the calendar an instant has no UTC."""
-    if not 2000 <= at.year <= 2999:
-        raise ValueError("an instant lies in the years 2000 to 2999")
-    return at
-
-
-SearchedInstant = Annotated[AwareDatetime, AfterValidator(_storable)]
+SearchedInstant = Annotated[AwareDatetime, AfterValidator(storable_instant)]
 
 
 class AuditQuery(BaseModel):

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,6 @@ from services.clearance.approvals.actions import Action, ActionRefused, Approved
 from services.clearance.approvals.api import approvals_router
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.parts import decisions_of
-from services.clearance.roster.cases import Student
 from services.clearance.roster.roster import Roster
 from services.kit.clearance_policy import Approvals, ClearancePolicy
 from services.kit.http.app import create_app
@@ -27,6 +26,7 @@ from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
+from tests.support.samples.roster_students import person
 from tests.support.servers.fixtures import DatabaseMaker
 
 ROLES = {
@@ -85,16 +85,7 @@ class Room:
 
     async def student(self) -> str:
         roster = Roster(topic="case", served=ClearancePolicy().served, zone=ZoneInfo("Asia/Shanghai"))
-        student = Student(
-            student_id=new_student_id(),
-            name="林知远",
-            gender="男",
-            college="信息与控制工程学院",
-            major="控制科学与工程",
-            grade="2023级",
-            enrolled_on=date(2023, 9, 1),
-            leave_category="毕业离校",
-        )
+        student = person(new_student_id())
         async with self.pool.acquire() as connection, connection.transaction():
             await roster.put(connection, student, now=datetime.now(UTC))
         return student.student_id

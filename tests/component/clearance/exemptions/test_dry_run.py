@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.clearance.__main__ import cli
-from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import Harness
+from tests.support.samples.roster_students import person
 
 NEW = """
 [[leave_category]]

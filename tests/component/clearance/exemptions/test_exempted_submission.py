@@ -20,8 +20,8 @@ from services.kit.rules.waivers import CheckRule
 from services.library.rules import Thesis
 from tests.support.clearance import exemptions
 from tests.support.clearance.exemptions import exemption_decisions
-from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWED, OWING, Harness
+from tests.support.samples.roster_students import person
 
 NO_THESIS = CLEAR_LIBRARY.model_copy(update={"thesis": Thesis.NOT_SUBMITTED})
 UNTIL = exemptions.until()

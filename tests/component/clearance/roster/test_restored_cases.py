@@ -27,7 +27,7 @@ from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture
 from tests.support.departments.desks import now
 from tests.support.departments.running import running_department
 from tests.support.imports.department import student
-from tests.support.in_process.services import person
+from tests.support.samples.roster_students import person
 from tests.support.servers.backups import backup_of
 from tests.support.servers.fixtures import DatabaseMaker
 from tests.support.waiting import eventually

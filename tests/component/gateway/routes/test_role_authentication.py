@@ -209,16 +209,22 @@ async def test_a_student_who_reads_for_hours_is_not_asked_about(hostile_gate: Ru
         assert hostile.asked["/token"] == 0
 
 
+async def clear_and_working(browser: BrowserClient, gate: RunningGateway, hostile: Hostile) -> tuple[str, str]:
+    """Number and subject of a student who works here too."""
+    number = new_student_id()
+    sub = await working(browser, hostile, student_id=number)
+    clearance = ReadModelWriter(gate.read_model)
+    await clearance.put_case(number)
+    await clearance.all_clear(number)
+    return number, sub
+
+
 @pytest.mark.parametrize("address", ["/case", "/api/v1/case", "/me"])
 async def test_a_student_who_works_here_too_is_out_when_the_sign_in_is_over_at_the_provider(
     hostile_gate: RunningGateway, hostile: Hostile, address: str
 ) -> None:
     async with browser_of(hostile_gate) as browser:
-        number = new_student_id()
-        sub = await working(browser, hostile, student_id=number)
-        clearance = ReadModelWriter(hostile_gate.read_model)
-        await clearance.put_case(number)
-        await clearance.all_clear(number)
+        _, sub = await clear_and_working(browser, hostile_gate, hostile)
         hostile.token = lambda: JSONResponse({"error": "invalid_grant"}, 400)
         assert (await browser.get(address)).status_code in (303, 401)
         assert await ends(hostile_gate, sub) == ["over-at-provider"]
@@ -228,11 +234,7 @@ async def test_the_case_page_of_a_student_who_works_here_too_has_the_roles_of_no
     hostile_gate: RunningGateway, hostile: Hostile
 ) -> None:
     async with browser_of(hostile_gate) as browser:
-        number = new_student_id()
-        sub = await working(browser, hostile, student_id=number)
-        clearance = ReadModelWriter(hostile_gate.read_model)
-        await clearance.put_case(number)
-        await clearance.all_clear(number)
+        number, sub = await clear_and_working(browser, hostile_gate, hostile)
         hostile.token = tokens(hostile, sub=sub, student_id=number, roles=[])
         page = await browser.get("/case")
         assert (page.status_code, 'href="/desk"' in page.text) == (200, False)

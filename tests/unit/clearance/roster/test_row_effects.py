@@ -5,19 +5,11 @@ from datetime import date
 import pytest
 
 from schemas.events import CaseState
-from services.clearance.roster.cases import Case, Student, row_effect
+from services.clearance.roster.cases import Case, row_effect
 from services.kit.clearance_policy import ClearancePolicy
+from tests.support.samples.roster_students import person
 
-STUDENT = Student(
-    student_id="TS20260001",
-    name="林知远",
-    gender="男",
-    college="信息与控制工程学院",
-    major="控制科学与工程",
-    grade="2023级",
-    enrolled_on=date(2023, 9, 1),
-    leave_category="毕业离校",
-)
+STUDENT = person("TS20260001")
 OPEN, NOT_SERVED, CLOSED, COMPLETED = CaseState.OPEN, CaseState.NOT_SERVED, CaseState.CLOSED, CaseState.COMPLETED
 EXPECTED = {
     (None, OPEN): "opened",

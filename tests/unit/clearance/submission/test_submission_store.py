@@ -1,7 +1,7 @@
 """The acceptance as it is published: with its form, as far as an event has room for it."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -10,8 +10,8 @@ import pytest
 from schemas.codec import encode, read
 from schemas.events import SubmissionAccepted
 from services.clearance.receipts.payload import Receipt
-from services.clearance.roster.cases import Student
 from services.clearance.submission.submission_store import Position, Submission, with_form
+from tests.support.samples.roster_students import person
 
 NOW: Final = datetime(2026, 6, 1, 8, tzinfo=UTC)
 FEW: Final = {"loans": 0}
@@ -26,18 +26,8 @@ def attested(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def published(facts: Mapping[str, Any], former: Mapping[str, Any]) -> SubmissionAccepted:
-    student = Student(
-        student_id="TS20260001",
-        name="林知远",
-        gender="男",
-        college="信息与控制工程学院",
-        major="控制科学与工程",
-        grade="2023级",
-        enrolled_on=date(2023, 9, 1),
-        leave_category="毕业离校",
-    )
     submission = Submission(
-        student=student,
+        student=person("TS20260001"),
         position=Position(1),
         attempt_id=uuid4(),
         form_number="2026-K7M3R-X4Q9T-H",

@@ -28,8 +28,8 @@ from services.kit.student_numbers import NumberForm, use_number_form
 from tests.support.clearance.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
-from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness, of, submission_harness
+from tests.support.samples.roster_students import person
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
 
